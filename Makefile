@@ -1,0 +1,43 @@
+# Every target sets itself up: the environment is rebuilt when pyproject.toml or the constraints change.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help setup demo test check types soak bench docs clean
+
+help:
+	@echo "make demo    see it all work on real data (under a minute after set-up)"
+	@echo "make test    linters, types, contracts, tests"
+	@echo "make setup   the environment alone"
+	@echo "make check   linters, types and import contracts alone"
+	@echo "make bench   the benchmarks, with ratios"
+	@echo "make soak    the long crash and property runs"
+
+$(STAMP): pyproject.toml constraints.txt scripts/setup.sh
+	PYTHON=$(PYTHON) sh scripts/setup.sh $(VENV)
+	@touch $(STAMP)
+
+setup: $(STAMP)
+
+demo: $(STAMP)
+	@$(BIN)/headgate demo
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/pytest -n 2
+
+soak: $(STAMP)
+	HEADGATE_CRASHES=2000 $(BIN)/pytest -n 2 -m "soak or not soak" tests/crash
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) demo .headgate
