@@ -107,9 +107,7 @@ class Lake(Protocol):
     def workspace(self, run_id: str, *, resume: bool = False) -> Workspace:
         """Open a run's staging area; with `resume` the one that a crash left."""
 
-    def transaction(
-        self, tables: Sequence[str], *, author: str, message: str
-    ) -> AbstractContextManager[Cursor]:
+    def transaction(self, tables: Sequence[str], *, author: str, message: str) -> AbstractContextManager[Cursor]:
         """The one write transaction (LAKE.md 1, 3): takes the writer lock for `tables`, BEGINs, yields a cursor, COMMITs.
 
         Any exception rolls back and is raised again as it was (engine errors as EngineFailed or LakeConflict by class).

@@ -135,9 +135,7 @@ class SourceUnavailable(WorldError):
     code = "HG-W020"
     retryable = True
 
-    def __init__(
-        self, what: str, *, expected: str = "", todo: str = "", retry_after: float | None = None
-    ) -> None:
+    def __init__(self, what: str, *, expected: str = "", todo: str = "", retry_after: float | None = None) -> None:
         self.retry_after = retry_after
         super().__init__(what, expected=expected, todo=todo)
 

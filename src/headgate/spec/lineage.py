@@ -52,9 +52,7 @@ def split_name(name: str) -> tuple[str, ...]:
 
 def join_name(parts: tuple[str, ...] | list[str]) -> str:
     """The normal name of a relation given by its parts."""
-    return ".".join(
-        '"' + p.lower().replace('"', '""') + '"' if "." in p or '"' in p else p.lower() for p in parts
-    )
+    return ".".join('"' + p.lower().replace('"', '""') + '"' if "." in p or '"' in p else p.lower() for p in parts)
 
 
 def normal_name(name: str) -> str:

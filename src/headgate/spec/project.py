@@ -88,12 +88,8 @@ class SourceTable:
     tier: int | None = None
     contract: str | None = None
     freshness: Freshness | None = None
-    on_schema_change: Mapping[str, str] = field(
-        default_factory=lambda: {"additive": "apply", "breaking": "block"}
-    )
-    dead_letters_max: float = (
-        0.0  # share of a load's rows (below 1) or a count (1 and above) that may be malformed
-    )
+    on_schema_change: Mapping[str, str] = field(default_factory=lambda: {"additive": "apply", "breaking": "block"})
+    dead_letters_max: float = 0.0  # share of a load's rows (below 1) or a count (1 and above) that may be malformed
     retries: int = 5
     timeout: float = 300.0  # seconds for one request or statement to the source
     tags: tuple[str, ...] = ()
@@ -207,21 +203,15 @@ class Project:
     sources: Mapping[str, SourceTable]
     checks: Mapping[str, CheckSpec]
     exposures: Mapping[str, Exposure] = field(default_factory=dict)
-    publish_groups: Mapping[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # name -> node ids that move together
+    publish_groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # name -> node ids that move together
     variables: Mapping[str, Any] = field(default_factory=dict)
     secrets: tuple[str, ...] = ("env", "file")
     prices: PriceBook = field(default_factory=PriceBook)
-    quotas: Mapping[str, float] = field(
-        default_factory=dict
-    )  # backfill_rows_max, backfill_seconds_max, backfill_cost_max
+    quotas: Mapping[str, float] = field(default_factory=dict)  # backfill_rows_max, backfill_seconds_max, backfill_cost_max
     audit_columns: tuple[str, ...] = ("_loaded_at", "_dbt_loaded_at", "_headgate_*")
     options: Mapping[str, Any] = field(default_factory=dict)  # the rest of headgate.yml, checked
     notices: tuple[Diagnostic, ...] = ()
 
     def node_of(self, relation: Relation) -> Node | None:
         """The node that builds `relation`, if one does."""
-        return next(
-            (n for n in self.nodes.values() if n.relation == relation and n.materialized != "ephemeral"), None
-        )
+        return next((n for n in self.nodes.values() if n.relation == relation and n.materialized != "ephemeral"), None)
