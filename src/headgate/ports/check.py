@@ -29,10 +29,14 @@ class CheckContext:
 class CompiledCheck:
     """A check as SQL.
 
-    `row_predicate`: true for a *failing* row (evaluated in the fused scan). `failures_sql`: a SELECT of failing rows or groups (the
-    dbt form), for what no predicate over one row can say. `aggregate` with `failed_when`: an aggregate expression and a predicate over it
-    (named `value`). Exactly one of the three is set. `decomposes`: true when weighing the delta alone proves the whole table, given that
-    the table was proven before (LAKE.md, last table row); `on` says for which condition ("always", or "key" when the column is the unique key).
+    `row_predicate`: true for a *failing* row (evaluated in the fused scan). `failures_sql`: a SELECT of failing rows or
+    groups (the
+    dbt form), for what no predicate over one row can say. `aggregate` with `failed_when`: an aggregate expression and a
+    predicate over it
+    (named `value`). Exactly one of the three is set. `decomposes`: true when weighing the delta alone proves the whole
+    table, given that
+    the table was proven before (LAKE.md, last table row); `on` says for which condition ("always", or "key" when the column
+    is the unique key).
     """
 
     row_predicate: str | None = None
@@ -44,6 +48,7 @@ class CompiledCheck:
 
 
 class Check(Protocol):
-    """The module behind a manifest: `compile(spec, context) -> CompiledCheck`. Raises DeclarationError for wrong argument types."""
+    """The module behind a manifest: `compile(spec, context) -> CompiledCheck`. Raises DeclarationError for wrong argument
+    types."""
 
     def compile(self, spec: CheckSpec, context: CheckContext) -> CompiledCheck: ...

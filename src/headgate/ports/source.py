@@ -1,7 +1,9 @@
 """What a connector must be: one folder `sources/<name>/`, a light manifest in its `__init__.py`, the heavy module behind it.
 
-A connector says *what to read*; `land` decides whether it is kept. It returns batches that are SQL to be run inside the lake's own
-DuckDB (files, databases with a scanner), or Arrow (APIs, Python). Rows leave with their place in the source, and the position moves only
+A connector says *what to read*; `land` decides whether it is kept. It returns batches that are SQL to be run inside the
+lake's own
+DuckDB (files, databases with a scanner), or Arrow (APIs, Python). Rows leave with their place in the source, and the
+position moves only
 with the commit of the rows.
 """
 
@@ -18,7 +20,8 @@ from headgate.spec.project import SourceTable
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One key that a connector accepts under a source or a table. `type` is "text", "number", "boolean", "list", "mapping" or "any"."""
+    """One key that a connector accepts under a source or a table. `type` is "text", "number", "boolean", "list", "mapping"
+    or "any"."""
 
     name: str
     type: str
@@ -50,8 +53,10 @@ class Manifest:
 class SqlBatch:
     """Rows as a SELECT over the lake's connection.
 
-    `select` yields the source's columns and, as its last two, `_unit VARCHAR` and `_seq BIGINT`. `setup` statements run before on the same
-    cursor, `teardown` after. `dead_letters_sql`, if given, is run after the rows were staged and yields (unit, seq, reason, record).
+    `select` yields the source's columns and, as its last two, `_unit VARCHAR` and `_seq BIGINT`. `setup` statements run
+    before on the same
+    cursor, `teardown` after. `dead_letters_sql`, if given, is run after the rows were staged and yields (unit, seq, reason,
+    record).
     """
 
     select: str
@@ -64,7 +69,8 @@ class SqlBatch:
 
 @dataclass(frozen=True, slots=True)
 class ArrowBatch:
-    """Rows as a `pyarrow.Table` or `RecordBatch`, without place columns; `unit` and the row's number in it (from `first_seq`) are added.
+    """Rows as a `pyarrow.Table` or `RecordBatch`, without place columns; `unit` and the row's number in it (from
+    `first_seq`) are added.
 
     With `seq_column` the rows' numbers are in that column, which is dropped from the rows.
     """
@@ -83,8 +89,10 @@ Batch = SqlBatch | ArrowBatch
 class ExtractRequest:
     """What to read now. `position` is where the last accepted load ended; `full` asks for everything again.
 
-    `known_columns` are the raw table's columns (name -> DuckDB type) so that an inferring reader keeps types stable. `cursor` is a DuckDB
-    cursor on which the connector may LOAD extensions and look (with `load_extension`), never write. `resolve` turns `${…}` into the secret, now.
+    `known_columns` are the raw table's columns (name -> DuckDB type) so that an inferring reader keeps types stable.
+    `cursor` is a DuckDB
+    cursor on which the connector may LOAD extensions and look (with `load_extension`), never write. `resolve` turns `${…}`
+    into the secret, now.
     `staging_path` is a folder for downloads. `until` bounds a backfill of a cursor column, if given.
     """
 
@@ -104,7 +112,8 @@ class ExtractRequest:
 class Extraction(Protocol):
     """One bounded piece of extraction: iterate `batches()`, then ask `position()` for where the source stands after them.
 
-    Raises WorldError kinds only (CredentialRefused, SourceUnavailable, SourceBroken) and DeclarationError. `close` frees connections.
+    Raises WorldError kinds only (CredentialRefused, SourceUnavailable, SourceBroken) and DeclarationError. `close` frees
+    connections.
     """
 
     def batches(self) -> Iterator[Batch]: ...

@@ -9,8 +9,10 @@ from typing import Any, Protocol
 class Templates(Protocol):
     """The sandboxed Jinja environment with the project's and packages' macros.
 
-    `render` renders a node's or check's code (`unique_id`) with `runtime` names over the parse-time ones: the caller gives `ref`, `source`, `this`,
-    `is_incremental`, `config`, `execute`, `run_query`, `adapter`, `model`, `target`, `run_started_at`… Raises DeclarationError with the
+    `render` renders a node's or check's code (`unique_id`) with `runtime` names over the parse-time ones: the caller gives
+    `ref`, `source`, `this`,
+    `is_incremental`, `config`, `execute`, `run_query`, `adapter`, `model`, `target`, `run_started_at`… Raises
+    DeclarationError with the
     template's file:line. `render_text` does the same for a text (hooks, where clauses). `call_macro` calls a macro by name.
     """
 

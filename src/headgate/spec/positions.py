@@ -1,7 +1,9 @@
 """Where a source stands, and where each raw row came from.
 
-Every raw row has `_position STRUCT(unit VARCHAR, seq BIGINT)`: `unit` is the file's path, the table and chunk, the log position or
-the page; `seq` the row's place in it, from 1 (0: the source gives none). Two versions of one key are ordered by `_loaded_at`, then `_position`.
+Every raw row has `_position STRUCT(unit VARCHAR, seq BIGINT)`: `unit` is the file's path, the table and chunk, the log
+position or
+the page; `seq` the row's place in it, from 1 (0: the source gives none). Two versions of one key are ordered by
+`_loaded_at`, then `_position`.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ RAW_COLUMNS = (
 class Unit:
     """One named piece that a load takes from a source: a file version, a table chunk, a page.
 
-    For files: `name` is the path or URL, `size` in bytes, `modified_at` ISO text, `content_hash` hex. A unit of the same name with another
+    For files: `name` is the path or URL, `size` in bytes, `modified_at` ISO text, `content_hash` hex. A unit of the same
+    name with another
     hash is a new version and supersedes the old one.
     """
 

@@ -51,7 +51,8 @@ class Step:
     """One node to land or build (or to leave alone), with the reason in words.
 
     `action` is "land", "build" or "none". `build` is how: "full" (the whole table anew), "incremental", "intervals" (each of
-    `intervals`), "view", "seed", "snapshot". `consumers` maps each downstream dataset that a breaking change touches to the columns touched.
+    `intervals`), "view", "seed", "snapshot". `consumers` maps each downstream dataset that a breaking change touches to the
+    columns touched.
     """
 
     unique_id: str

@@ -1,0 +1,255 @@
+"""Weigh staged rows against checks: compile every check to SQL, run them in as few scans as they allow, return verdicts.
+
+Checks over one row and aggregates share one scan per relation; only checks that failed pay for samples. A check that
+decomposes weighs
+the delta alone, if the table was proven by the same check before (LAKE.md, last line of the table); else the overlay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+
+from headgate.gate.thresholds import holds
+from headgate.ports.check import CheckContext, CompiledCheck
+from headgate.ports.engine import Cursor
+from headgate.ports.plugins import load
+from headgate.ports.templates import Templates
+from headgate.spec.errors import DeclarationError
+from headgate.spec.names import Column, quote_ident
+from headgate.spec.project import CheckSpec
+from headgate.spec.verdicts import BLOCK, PASS, WARN, GateResult, Verdict
+
+SAMPLE_ROWS = 10
+_MASK = "[masked]"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is weighed: the staged rows, the table as it would be (`overlay_sql`), and what is known of it.
+
+    `partial` is true for a delta. `proven` holds fingerprints of checks that the published table passed. `masked` names
+    columns whose
+    values never leave in samples.
+    """
+
+    dataset: str
+    columns: tuple[Column, ...]
+    rows_sql: str
+    overlay_sql: str
+    partial: bool = False
+    key: tuple[str, ...] = ()
+    proven: frozenset[str] = frozenset()
+    masked: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What weighing needs from the run: a cursor that sees lake and staging, templates, their names, and where a table is
+    read now."""
+
+    cursor: Cursor
+    templates: Templates
+    runtime: Mapping[str, Any]
+    resolve: Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighing:
+    """One compiled check with the relation that it reads."""
+
+    spec: CheckSpec
+    compiled: CompiledCheck
+    rows_sql: str
+    scope: str
+    failures_sql: str = field(default="")
+
+    @property
+    def fused(self) -> bool:
+        """True when a count in the shared scan answers it."""
+        simple = self.spec.limit is None and self.spec.fail_calc == "count(*)"
+        return self.compiled.aggregate is not None or (self.compiled.row_predicate is not None and simple)
+
+
+def fingerprint(spec: CheckSpec) -> str:
+    """What identifies a check's meaning: equal fingerprints prove the same."""
+    said = [
+        spec.kind,
+        spec.column,
+        dict(spec.arguments),
+        spec.raw_code,
+        spec.where,
+        spec.error_if,
+        spec.severity,
+        spec.fail_calc,
+        spec.limit,
+    ]
+    return hashlib.blake2b(json.dumps(said, sort_keys=True, default=str).encode(), digest_size=12).hexdigest()
+
+
+def weigh(subject: Subject, checks: Sequence[CheckSpec], tools: Tools) -> GateResult:
+    """The verdicts of `checks` on `subject`, in the order given.
+
+    Raises DeclarationError when a check cannot be compiled or its SQL does not run.
+    """
+    weighings = [_prepare(subject, spec, tools) for spec in checks]
+    counted = _scan(weighings, tools.cursor)
+    return GateResult(subject.dataset, tuple(_verdict(subject, w, counted.get(i), tools.cursor) for i, w in enumerate(weighings)))
+
+
+def _prepare(subject: Subject, spec: CheckSpec, tools: Tools) -> _Weighing:
+    """Compile `spec` for the relation it must read: the delta where that proves the table, else the overlay."""
+    plain = not (spec.kind == "singular" or spec.kind.startswith("macro:"))
+    compiled = _compile(subject, spec, subject.overlay_sql, tools)
+    rows_sql, scope = subject.overlay_sql, "overlay" if subject.partial else "table"
+    if plain and subject.partial and compiled.decomposes and fingerprint(spec) in subject.proven:
+        rows_sql, scope = subject.rows_sql, "delta"
+        compiled = _compile(subject, spec, rows_sql, tools)
+    if spec.where and plain:
+        rows_sql = _where(rows_sql, spec.where)
+        compiled = _compile(subject, spec, rows_sql, tools)
+    failures = compiled.failures_sql or f"SELECT * FROM {rows_sql} WHERE {compiled.row_predicate}"
+    return _Weighing(spec, compiled, rows_sql, scope, failures)
+
+
+def _where(rows_sql: str, condition: str) -> str:
+    return f"(SELECT * FROM {rows_sql} WHERE {condition})"
+
+
+def _compile(subject: Subject, spec: CheckSpec, rows_sql: str, tools: Tools) -> CompiledCheck:
+    """The check as SQL, by its plug-in, its macro or its own text."""
+    if spec.kind == "singular":
+        return CompiledCheck(failures_sql=tools.templates.render(spec.unique_id, tools.runtime).strip().rstrip(";"))
+    if spec.kind.startswith("macro:"):
+        model = _where(rows_sql, spec.where) if spec.where else rows_sql
+        arguments = {"model": model, **({"column_name": spec.column} if spec.column else {}), **spec.arguments}
+        text = tools.templates.call_macro(spec.kind.removeprefix("macro:"), arguments, tools.runtime)
+        return CompiledCheck(failures_sql=str(text).strip().rstrip(";"))
+    if spec.column and not any(c.name.lower() == spec.column.lower() for c in subject.columns):
+        raise DeclarationError(
+            f"{spec.location}: check '{spec.name}' is on column '{spec.column}', which {subject.dataset} does not have",
+            expected="one of " + ", ".join(c.name for c in subject.columns),
+        )
+    context = CheckContext(rows_sql, subject.columns, tools.resolve, subject.key, spec.arguments)
+    compiled: CompiledCheck = load("checks", spec.kind).compile(spec, context)
+    return compiled
+
+
+def _scan(weighings: Sequence[_Weighing], cursor: Cursor) -> dict[int, tuple[int, Any, float]]:
+    """Run one scan per relation for all fused checks. Returns index -> (rows, counted value, seconds of the scan)."""
+    by_relation: dict[str, list[int]] = {}
+    for index, weighing in enumerate(weighings):
+        if weighing.fused:
+            by_relation.setdefault(weighing.rows_sql, []).append(index)
+    found: dict[int, tuple[int, Any, float]] = {}
+    for rows_sql, indices in by_relation.items():
+        terms = [_term(weighings[i]) for i in indices]
+        began = time.perf_counter()
+        row = _run(cursor, f"SELECT count(*), {', '.join(terms)} FROM {rows_sql}", weighings[indices[0]].spec)[0]
+        seconds = time.perf_counter() - began
+        found.update({index: (int(row[0]), row[1 + at], seconds) for at, index in enumerate(indices)})
+    return found
+
+
+def _term(weighing: _Weighing) -> str:
+    compiled = weighing.compiled
+    return compiled.aggregate or f"count(*) FILTER (WHERE {compiled.row_predicate})"
+
+
+def _run(cursor: Cursor, sql: str, spec: CheckSpec) -> list[tuple[Any, ...]]:
+    try:
+        rows: list[tuple[Any, ...]] = cursor.execute(sql).fetchall()
+    except duckdb.Error as error:
+        raise DeclarationError(
+            f"{spec.location}: check '{spec.name}' cannot be run: {error}",
+            todo="correct the check or the column that it names",
+            code="HG-D090",
+        ) from error
+    return rows
+
+
+def _verdict(subject: Subject, weighing: _Weighing, counted: tuple[int, Any, float] | None, cursor: Cursor) -> Verdict:
+    """One check's outcome, with a sample of the failing rows when there are any."""
+    spec, compiled = weighing.spec, weighing.compiled
+    sql = weighing.failures_sql if compiled.aggregate is None else f"SELECT {compiled.aggregate} FROM {weighing.rows_sql}"
+    if counted is None:
+        began = time.perf_counter()
+        limit = "" if spec.limit is None else f" LIMIT {int(spec.limit)}"
+        value = _run(cursor, f"SELECT {spec.fail_calc} FROM (SELECT * FROM ({sql}){limit})", spec)[0][0]
+        rows, failures, seconds = 0, value or 0, time.perf_counter() - began
+    else:
+        rows, value, seconds = counted
+        failures = value
+    if compiled.failed_when is not None:
+        failed = _run(
+            cursor, f"SELECT ({compiled.failed_when}) FROM (SELECT {value if value is not None else 'NULL'} AS value)", spec
+        )[0][0]
+        failures = 1 if failed is not False else 0
+    outcome = _outcome(spec, float(failures))
+    message = "" if outcome == PASS else _message(weighing, int(failures), rows, value)
+    sample = _sample(subject, weighing, cursor) if failures and compiled.aggregate is None else ()
+    return Verdict(
+        spec.unique_id,
+        spec.name,
+        subject.dataset,
+        outcome,
+        int(failures),
+        rows,
+        weighing.scope,
+        spec.column,
+        message,
+        sample,
+        sql,
+        seconds,
+    )
+
+
+def _outcome(spec: CheckSpec, failures: float) -> str:
+    where = f"{spec.location}: check '{spec.name}'"
+    if spec.severity == "error" and spec.on_fail != "warn" and holds(failures, spec.error_if, where=where):
+        return BLOCK
+    return WARN if holds(failures, spec.warn_if, where=where) else PASS
+
+
+def _message(weighing: _Weighing, failures: int, rows: int, value: Any) -> str:
+    spec, said = weighing.spec, weighing.compiled.message or weighing.spec.name
+    if weighing.compiled.aggregate is not None:
+        return f"{spec.name}: {said} (it is {value:,})" if isinstance(value, int) else f"{spec.name}: {said} (it is {value})"
+    noun = "row" if weighing.compiled.row_predicate else "result"
+    of = f" of {rows:,}" if rows else ""
+    return f"{spec.name}: {said} ({failures:,}{of} {noun}{'' if failures == 1 else 's'})"
+
+
+def _sample(subject: Subject, weighing: _Weighing, cursor: Cursor) -> tuple[Mapping[str, Any], ...]:
+    """Up to ten failing rows as text, classified columns masked."""
+    result = cursor.execute(f"SELECT CAST(COLUMNS(*) AS VARCHAR) FROM ({weighing.failures_sql}) LIMIT {SAMPLE_ROWS}")
+    rows = result.fetchall()
+    names = [d[0] for d in cursor.description or ()]
+    hidden = {c.lower() for c in subject.masked}
+    return tuple({n: _MASK if n.lower() in hidden else v for n, v in zip(names, row, strict=True)} for row in rows)
+
+
+def failing_rows_sql(verdict: Verdict) -> str:
+    """The SELECT whose result `store_failures` keeps."""
+    return verdict.sql
+
+
+def audit_table(spec: CheckSpec, schema_prefix: str) -> tuple[str, str]:
+    """Schema and table in which `store_failures` keeps the failing rows of `spec`: dbt's `dbt_test__audit`, one table a test."""
+    return f"{schema_prefix}dbt_test__audit", spec.name
+
+
+def store_failures_sql(spec: CheckSpec, verdict: Verdict, catalog: str, schema_prefix: str) -> tuple[str, ...]:
+    """The statements that keep a failed check's rows; `run` gives them to the lake's one write transaction."""
+    schema, table = audit_table(spec, schema_prefix)
+    name = f"{quote_ident(catalog)}.{quote_ident(schema)}"
+    return (
+        f"CREATE SCHEMA IF NOT EXISTS {name}",
+        f"CREATE OR REPLACE TABLE {name}.{quote_ident(table)} AS {failing_rows_sql(verdict)}",
+    )
