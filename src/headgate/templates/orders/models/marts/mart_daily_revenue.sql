@@ -1,0 +1,7 @@
+select
+    cast(updated_at as date) as order_date,
+    count(*) as orders,
+    sum(amount) as revenue
+from {{ ref('stg_orders') }}
+where status <> 'cancelled'
+group by all
