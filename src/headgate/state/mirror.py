@@ -1,0 +1,63 @@
+"""The mirror of the lake's ledger, and what a settled run left: both trusted only while the lake's snapshot is the same."""
+
+from __future__ import annotations
+
+import json
+
+from sqlalchemy import Connection, Table, delete, insert, select
+
+from headgate.spec.clock import now_iso
+from headgate.spec.recorded import Recorded
+from headgate.state.database import Database
+from headgate.state.recorded_json import recorded_from_json, recorded_to_json
+from headgate.state.tables import mirror, settled
+
+SETTLED_ROWS_MAX = 200  # environments and selections of one state database; older ones only cost the next run its short cut
+
+
+class Mirror:
+    """Save and load the mirror."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def save(self, lake: str, snapshot: int, recorded: Recorded) -> None:
+        """Keep `recorded` as the ledger of lake `lake` at `snapshot`; an older one is replaced, a newer one stays."""
+        text = recorded_to_json(recorded)
+        with self._database.write() as connection:
+            known = connection.execute(select(mirror.c.snapshot).where(mirror.c.lake == lake)).scalar()
+            if known is not None and known > snapshot:
+                return
+            _replace(connection, mirror, {"lake": lake}, {"snapshot": snapshot, "recorded": text, "at": now_iso()})
+
+    def load(self, lake: str, snapshot: int) -> Recorded | None:
+        """The ledger of `lake` if it was mirrored at exactly `snapshot`, else None."""
+        wanted = (mirror.c.lake == lake, mirror.c.snapshot == snapshot)
+        with self._database.read() as connection:
+            text = connection.execute(select(mirror.c.recorded).where(*wanted)).scalar()
+        return None if text is None else recorded_from_json(text)
+
+    def forget(self, lake: str) -> None:
+        """Drop the mirror of `lake` and everything settled: after a restore, which may bring an old snapshot's content back."""
+        with self._database.write() as connection:
+            connection.execute(delete(mirror).where(mirror.c.lake == lake))
+            connection.execute(delete(settled))
+
+    def save_settled(self, key: str, value: str | dict[str, object]) -> None:
+        """Keep under `key` what must be equal for the next run to have nothing to do. Read by `quick.settled`."""
+        text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+        with self._database.write() as connection:
+            _replace(connection, settled, {"key": key}, {"value": text, "at": now_iso()})
+            newest = select(settled.c.key).order_by(settled.c.at.desc()).limit(SETTLED_ROWS_MAX)
+            connection.execute(delete(settled).where(settled.c.key.not_in(newest)))
+
+    def settled(self, key: str) -> str | None:
+        """What was saved under `key`, or None."""
+        with self._database.read() as connection:
+            return connection.execute(select(settled.c.value).where(settled.c.key == key)).scalar()
+
+
+def _replace(connection: Connection, table: Table, key: dict[str, object], values: dict[str, object]) -> None:
+    name, value = next(iter(key.items()))
+    connection.execute(delete(table).where(table.c[name] == value))
+    connection.execute(insert(table).values(**key, **values))
