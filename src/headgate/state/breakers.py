@@ -6,12 +6,11 @@ half_open → closed or open again, by what that caller reports.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select
 
-from headgate.state.database import Database
+from headgate.state.database import Area
 from headgate.state.tables import breakers
 from headgate.state.times import iso_of
 
@@ -35,19 +34,15 @@ class Breaker:
     may_try: bool = True
 
 
-class Breakers:
+class BreakerTable(Area):
     """Ask, report failures and successes. Safe to use from several threads and processes."""
 
-    def __init__(self, database: Database, redact: Callable[[str], str] | None = None) -> None:
-        self._database = database
-        self._redact = redact or (lambda text: text)
-
-    def get(self, source: str) -> Breaker:
+    def breaker(self, source: str) -> Breaker:
         """The breaker as it stands, without taking a trial."""
         with self._database.read() as connection:
             return self._load(connection, source, self._database.now(connection))
 
-    def ask(self, source: str) -> Breaker:
+    def ask_source(self, source: str) -> Breaker:
         """Whether the source may be asked now (`may_try`). An open breaker whose pause is over lets one caller through."""
         with self._database.read() as connection:
             breaker = self._load(connection, source, self._database.now(connection))
@@ -63,7 +58,9 @@ class Breakers:
             self._save(connection, trial)
         return trial
 
-    def failed(self, source: str, reason: str, *, threshold: int = THRESHOLD, pause_seconds: float = PAUSE_SECONDS) -> Breaker:
+    def source_failed(
+        self, source: str, reason: str, *, threshold: int = THRESHOLD, pause_seconds: float = PAUSE_SECONDS
+    ) -> Breaker:
         """Count a failure; opens at `threshold` failures in a row, and after a failed trial for twice as long as before."""
         with self._database.write() as connection:
             now = self._database.now(connection)
@@ -78,7 +75,7 @@ class Breakers:
             self._save(connection, after)
         return after
 
-    def succeeded(self, source: str) -> Breaker:
+    def source_succeeded(self, source: str) -> Breaker:
         """Close the breaker and forget its failures."""
         with self._database.read() as connection:
             known = connection.execute(select(breakers.c.source).where(breakers.c.source == source)).first()
@@ -87,7 +84,7 @@ class Breakers:
                 connection.execute(delete(breakers).where(breakers.c.source == source))
         return Breaker(source)
 
-    def all(self) -> tuple[Breaker, ...]:
+    def breakers(self) -> tuple[Breaker, ...]:
         """The breakers of all sources that failed last, by name."""
         with self._database.read() as connection:
             now = self._database.now(connection)

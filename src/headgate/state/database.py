@@ -7,7 +7,7 @@ Events may be lost by a power cut (synchronous=NORMAL), never by a crash of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,14 @@ class Database:
                 f"the state database {self.name} needs a driver that is not installed ({error})",
                 todo="run: pip install 'headgate[postgres]'",
             ) from error
+
+
+class Area:
+    """What the areas of the state database share: the database, and the redaction of free text before it is stored."""
+
+    def __init__(self, database: Database, redact: Callable[[str], str] | None = None) -> None:
+        self._database = database
+        self._redact = redact or (lambda text: text)
 
 
 def _engine(url: URL, *, durable: bool) -> Engine:

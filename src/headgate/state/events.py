@@ -1,8 +1,8 @@
 """The record of what happened, written in batches off the hot path.
 
 `emit` appends to a buffer and returns; a thread writes the buffer at most 100 ms later, `flush` at once. Events of one process
-are stored in the order of their emission. What could not be written stays in the buffer and is tried again; `close`, which also runs
-at interpreter exit, raises if something is left. A SIGKILL loses at most the last 100 ms.
+are stored in the order of their emission. What could not be written stays in the buffer and is tried again; `close`, which
+also runs at interpreter exit, raises if something is left. A SIGKILL loses at most the last 100 ms.
 """
 
 from __future__ import annotations
@@ -16,19 +16,18 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 
 from headgate.spec.events import Event
-from headgate.state.database import Database, StateFailed
+from headgate.state.database import Area, Database, StateFailed
 from headgate.state.tables import events
 
 FLUSH_SECONDS = 0.1  # longer batches better, but a page that follows a run should not lag visibly
 SLICE_ROWS = 20_000  # a delete of this size holds the SQLite write lock for well under half a second
 
 
-class Events:
+class EventTable(Area):
     """Emit and read events. Safe to use from several threads."""
 
     def __init__(self, database: Database, redact: Callable[[str], str] | None = None) -> None:
-        self._database = database
-        self._redact = redact or (lambda text: text)
+        super().__init__(database, redact)
         self._buffer: list[dict[str, Any]] = []
         self._buffer_lock = threading.Lock()
         self._write_lock = threading.Lock()  # keeps batches in order
@@ -60,16 +59,16 @@ class Events:
                     self._buffer = batch + self._buffer
                 raise
 
-    def close(self) -> None:
+    def close_events(self) -> None:
         """Stop the thread and write the rest. Raises StateFailed when that fails."""
-        atexit.unregister(self.close)
+        atexit.unregister(self.close_events)
         self._closing.set()
         self._something.set()
         if self._thread is not None:
             self._thread.join()
         self.flush()
 
-    def list(
+    def events(
         self,
         *,
         run_id: str | None = None,
@@ -97,7 +96,7 @@ class Events:
             rows = connection.execute(query.order_by(*order).limit(limit)).mappings().all()
         return tuple(_event(row) for row in reversed(rows))
 
-    def after(self, event_id: int, *, run_id: str | None = None, limit: int = 1000) -> tuple[tuple[int, Event], ...]:
+    def events_after(self, event_id: int, *, run_id: str | None = None, limit: int = 1000) -> tuple[tuple[int, Event], ...]:
         """Events numbered above `event_id`, oldest first, each with its number: for followers. Begin with 0."""
         query = select(events).where(events.c.id > event_id)
         if run_id is not None:
@@ -106,14 +105,14 @@ class Events:
             rows = connection.execute(query.order_by(events.c.id).limit(limit)).mappings().all()
         return tuple((int(row["id"]), _event(row)) for row in rows)
 
-    def prune(self, before: str) -> int:
+    def prune_events(self, before: str) -> int:
         """Delete events older than `before` (ISO), in slices that never hold the database for long. Returns how many."""
         return prune_slices(self._database, events, before)
 
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._write_on, name="headgate-events", daemon=True)
         self._thread.start()
-        atexit.register(self.close)
+        atexit.register(self.close_events)
 
     def _write_on(self) -> None:
         while not self._closing.is_set():

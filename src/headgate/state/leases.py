@@ -15,7 +15,7 @@ from sqlalchemy import Connection, RowMapping, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from headgate.spec.errors import FenceLost, LockHeld
-from headgate.state.database import Database, StateFailed
+from headgate.state.database import Area, StateFailed
 from headgate.state.process import Process, this_process
 from headgate.state.tables import leases
 from headgate.state.times import iso_of, seconds_of
@@ -32,11 +32,8 @@ class Lease:
     ttl_seconds: float
 
 
-class Leases:
+class LeaseTable(Area):
     """Acquire, renew and release leases. Safe to use from several threads and processes."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def acquire(
         self, name: str, holder: str, ttl_seconds: float, *, above: int = 0, process: Process | None = None
@@ -109,7 +106,7 @@ class Leases:
             return None
         return _lease(row)
 
-    def held(self, prefix: str = "") -> tuple[Lease, ...]:
+    def leases(self, prefix: str = "") -> tuple[Lease, ...]:
         """All valid leases whose names begin with `prefix`, by name: who works on what, which snapshots readers hold."""
         query = select(leases).where(leases.c.holder.is_not(None)).order_by(leases.c.name)
         with self._database.read() as connection:
@@ -117,7 +114,7 @@ class Leases:
             now = self._database.now(connection)
         return tuple(_lease(row) for row in rows if row["name"].startswith(prefix) and _valid(row, now))
 
-    def keeping(self, lease: Lease) -> LeaseKeeper:
+    def keep(self, lease: Lease) -> LeaseKeeper:
         """A context in which a thread renews `lease`, and that releases it at the end."""
         return LeaseKeeper(self, lease)
 
@@ -138,7 +135,7 @@ class LeaseKeeper:
     could not be renewed in time. The renewal rhythm is a third of the time to live.
     """
 
-    def __init__(self, of: Leases, lease: Lease) -> None:
+    def __init__(self, of: LeaseTable, lease: Lease) -> None:
         self._leases, self.lease = of, lease
         self._lost = ""
         self._valid_until = time.monotonic() + lease.ttl_seconds

@@ -8,20 +8,17 @@ from sqlalchemy import Connection, Table, delete, insert, select
 
 from headgate.spec.clock import now_iso
 from headgate.spec.recorded import Recorded
-from headgate.state.database import Database
+from headgate.state.database import Area
 from headgate.state.recorded_json import recorded_from_json, recorded_to_json
 from headgate.state.tables import mirror, settled
 
 SETTLED_ROWS_MAX = 200  # environments and selections of one state database; older ones only cost the next run its short cut
 
 
-class Mirror:
+class MirrorTables(Area):
     """Save and load the mirror."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def save(self, lake: str, snapshot: int, recorded: Recorded) -> None:
+    def save_mirror(self, lake: str, snapshot: int, recorded: Recorded) -> None:
         """Keep `recorded` as the ledger of lake `lake` at `snapshot`; an older one is replaced, a newer one stays."""
         text = recorded_to_json(recorded)
         with self._database.write() as connection:
@@ -30,14 +27,14 @@ class Mirror:
                 return
             _replace(connection, mirror, {"lake": lake}, {"snapshot": snapshot, "recorded": text, "at": now_iso()})
 
-    def load(self, lake: str, snapshot: int) -> Recorded | None:
+    def load_mirror(self, lake: str, snapshot: int) -> Recorded | None:
         """The ledger of `lake` if it was mirrored at exactly `snapshot`, else None."""
         wanted = (mirror.c.lake == lake, mirror.c.snapshot == snapshot)
         with self._database.read() as connection:
             text = connection.execute(select(mirror.c.recorded).where(*wanted)).scalar()
         return None if text is None else recorded_from_json(text)
 
-    def forget(self, lake: str) -> None:
+    def forget_mirror(self, lake: str) -> None:
         """Drop the mirror of `lake` and everything settled: after a restore, which may bring an old snapshot's content back."""
         with self._database.write() as connection:
             connection.execute(delete(mirror).where(mirror.c.lake == lake))

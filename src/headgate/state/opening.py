@@ -10,44 +10,35 @@ from types import TracebackType
 from sqlalchemy import Connection, inspect, text
 
 from headgate.spec.errors import RefusedError
-from headgate.state.breakers import Breakers
+from headgate.state.breakers import BreakerTable
 from headgate.state.database import Database
-from headgate.state.events import Events
-from headgate.state.leases import Leases
-from headgate.state.mirror import Mirror
+from headgate.state.events import EventTable
+from headgate.state.leases import LeaseTable
+from headgate.state.mirror import MirrorTables
 from headgate.state.quick import HEAD, KNOWN
-from headgate.state.runs import Runs
-from headgate.state.verdicts import Verdicts
+from headgate.state.runs import RunTables
+from headgate.state.verdicts import VerdictTable
 
 _MIGRATION_LOCK = 0x4EAD6A7E  # any number that nobody else uses as an advisory lock
 
 
-class State:
-    """The control tables, one attribute per area. Safe to use from several threads; close it (or leave the `with`) at the end.
+class State(RunTables, EventTable, VerdictTable, LeaseTable, BreakerTable, MirrorTables):
+    """The control tables. Safe to use from several threads; close it (or leave the `with`) at the end.
 
     `redact` is applied to every free text before it is stored (secrets that were resolved are known to the caller alone).
     """
 
-    def __init__(self, database: Database, redact: Callable[[str], str] | None = None) -> None:
-        self.database = database
-        self.events = Events(database, redact)
-        self.runs = Runs(database, redact)
-        self.verdicts = Verdicts(database, redact)
-        self.leases = Leases(database)
-        self.breakers = Breakers(database, redact)
-        self.mirror = Mirror(database)
-
     def prune(self, before: str) -> dict[str, int]:
         """Delete events, verdicts and finished runs older than `before` (ISO). Returns how many rows of each table went."""
-        self.events.flush()
-        return {"events": self.events.prune(before), "verdicts": self.verdicts.prune(before), **self.runs.prune(before)}
+        self.flush()
+        return {"events": self.prune_events(before), "verdicts": self.prune_verdicts(before), **self.prune_runs(before)}
 
     def close(self) -> None:
         """Write what is buffered and give the connections back. Raises StateFailed when the rest could not be written."""
         try:
-            self.events.close()
+            self.close_events()
         finally:
-            self.database.close()
+            self._database.close()
 
     def __enter__(self) -> State:
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy import Select, delete, insert, select, update
 
 from headgate.spec.clock import now_iso
 from headgate.spec.events import StepResult
-from headgate.state.database import Database, StateFailed
+from headgate.state.database import Area, StateFailed
 from headgate.state.process import Process, this_process
 from headgate.state.tables import run_plans, runs, steps
 from headgate.state.times import iso_of, seconds_of
@@ -69,14 +69,10 @@ class StepRow:
     finished_at: str | None
 
 
-class Runs:
+class RunTables(Area):
     """Start, finish and list runs and steps. Safe to use from several threads."""
 
-    def __init__(self, database: Database, redact: Callable[[str], str] | None = None) -> None:
-        self._database = database
-        self._redact = redact or (lambda text: text)
-
-    def start(
+    def start_run(
         self,
         run_id: str,
         *,
@@ -100,7 +96,7 @@ class Runs:
             times = {"started_at": started_at or now_iso(), "heartbeat_at": now, "nothing_to_do": 0}
             connection.execute(insert(runs).values(**row, **mine, **times))
 
-    def finish(
+    def finish_run(
         self,
         run_id: str,
         status: str,
@@ -116,22 +112,22 @@ class Runs:
             change = update(runs).where(runs.c.run_id == run_id)
             connection.execute(change.values(**values, snapshot=snapshot, nothing_to_do=int(nothing_to_do)))
 
-    def beat(self, run_id: str) -> None:
+    def beat_run(self, run_id: str) -> None:
         """A sign of life, by the database's clock."""
         with self._database.write() as connection:
             now = iso_of(self._database.now(connection))
             connection.execute(update(runs).where(runs.c.run_id == run_id).values(heartbeat_at=now))
 
-    def alive(self, run_id: str) -> Heartbeat:
+    def run_alive(self, run_id: str) -> Heartbeat:
         """A context in which a thread gives the run's signs of life."""
         return Heartbeat(self, run_id)
 
-    def get(self, run_id: str) -> RunRow | None:
+    def run(self, run_id: str) -> RunRow | None:
         """The run called `run_id`, or None."""
-        found = self._runs(select(runs).where(runs.c.run_id == run_id))
+        found = self._read_runs(select(runs).where(runs.c.run_id == run_id))
         return found[0] if found else None
 
-    def list(
+    def runs(
         self, *, environment: str | None = None, status: str | None = None, before: str | None = None, limit: int = 50
     ) -> tuple[RunRow, ...]:
         """Runs, newest first; `before` is the run id from which to page on (exclusive)."""
@@ -142,20 +138,20 @@ class Runs:
             query = query.where(runs.c.status == status)
         if before is not None:
             query = query.where(runs.c.run_id < before)
-        return self._runs(query.order_by(runs.c.run_id.desc()).limit(limit))
+        return self._read_runs(query.order_by(runs.c.run_id.desc()).limit(limit))
 
-    def last_unfinished(self, environment: str) -> RunRow | None:
+    def last_unfinished_run(self, environment: str) -> RunRow | None:
         """The newest run of `environment`, if it can be resumed: it was interrupted, blocked or failed, and is not running still.
 
         Runs with nothing to do and those that only looked do not stand in the way of one that is to be resumed.
         """
-        self.close_dead()
+        self.close_dead_runs()
         resumable = (INTERRUPTED, "failed", "blocked")
         query = select(runs).where(runs.c.environment == environment, runs.c.nothing_to_do == 0)
-        newest = self._runs(query.order_by(runs.c.run_id.desc()).limit(1))
+        newest = self._read_runs(query.order_by(runs.c.run_id.desc()).limit(1))
         return newest[0] if newest and newest[0].status in resumable else None
 
-    def close_dead(self) -> tuple[RunRow, ...]:
+    def close_dead_runs(self) -> tuple[RunRow, ...]:
         """Close runs whose process is gone (same host) or silent for long (other hosts) as interrupted. Returns them."""
         with self._database.write() as connection:
             now = self._database.now(connection)
@@ -177,7 +173,7 @@ class Runs:
             connection.execute(delete(run_plans).where(run_plans.c.run_id == run_id))
             connection.execute(insert(run_plans).values(run_id=run_id, plan=plan))
 
-    def plan(self, run_id: str) -> str | None:
+    def plan_of_run(self, run_id: str) -> str | None:
         """The plan (JSON) of a run, or None."""
         with self._database.read() as connection:
             return connection.execute(select(run_plans.c.plan).where(run_plans.c.run_id == run_id)).scalar()
@@ -208,13 +204,13 @@ class Runs:
         with self._database.read() as connection:
             return tuple(StepRow(**row) for row in connection.execute(query).mappings())
 
-    def history(self, unique_id: str, *, limit: int = 50) -> tuple[StepRow, ...]:
+    def step_history(self, unique_id: str, *, limit: int = 50) -> tuple[StepRow, ...]:
         """The steps of one node over all runs, newest first."""
         query = select(steps).where(steps.c.unique_id == unique_id).order_by(steps.c.run_id.desc()).limit(limit)
         with self._database.read() as connection:
             return tuple(StepRow(**row) for row in connection.execute(query).mappings())
 
-    def prune(self, before: str) -> dict[str, int]:
+    def prune_runs(self, before: str) -> dict[str, int]:
         """Delete finished runs (with steps and plans) that began before `before` (ISO). Returns how many runs and steps went."""
         gone = {"runs": 0, "steps": 0}
         while True:
@@ -227,7 +223,7 @@ class Runs:
             if len(ids) < _SLICE:
                 return gone
 
-    def _runs(self, query: Select[Any]) -> tuple[RunRow, ...]:
+    def _read_runs(self, query: Select[Any]) -> tuple[RunRow, ...]:
         with self._database.read() as connection:
             return tuple(_run(row) for row in connection.execute(query).mappings())
 
@@ -243,7 +239,7 @@ class Runs:
 class Heartbeat:
     """Signs of life of a run, from a thread, while the context lasts. A database that does not answer is tried again."""
 
-    def __init__(self, of: Runs, run_id: str) -> None:
+    def __init__(self, of: RunTables, run_id: str) -> None:
         self._runs, self._run_id, self._end = of, run_id, threading.Event()
         self._thread = threading.Thread(target=self._beat_on, name="headgate-heartbeat", daemon=True)
 
@@ -258,7 +254,7 @@ class Heartbeat:
     def _beat_on(self) -> None:
         while not self._end.wait(HEARTBEAT_SECONDS):
             try:
-                self._runs.beat(self._run_id)
+                self._runs.beat_run(self._run_id)
             except StateFailed:
                 continue  # the run itself meets the database soon, and says so
 

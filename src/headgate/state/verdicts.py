@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 
 from headgate.spec.clock import now_iso
 from headgate.spec.verdicts import Verdict
-from headgate.state.database import Database
+from headgate.state.database import Area
 from headgate.state.events import prune_slices
 from headgate.state.tables import verdicts
 
@@ -25,21 +25,17 @@ class KeptVerdict:
     verdict: Verdict
 
 
-class Verdicts:
+class VerdictTable(Area):
     """Save and read verdicts."""
 
-    def __init__(self, database: Database, redact: Callable[[str], str] | None = None) -> None:
-        self._database = database
-        self._redact = redact or (lambda text: text)
-
-    def save(self, run_id: str, weighed: Iterable[Verdict], *, at: str | None = None) -> None:
+    def save_verdicts(self, run_id: str, weighed: Iterable[Verdict], *, at: str | None = None) -> None:
         """Keep the verdicts of one gate, in one transaction. Samples must be masked already."""
         rows = [self._row(run_id, at or now_iso(), v) for v in weighed]
         if rows:
             with self._database.write() as connection:
                 connection.execute(insert(verdicts), rows)
 
-    def list(
+    def verdicts(
         self, *, dataset: str | None = None, run_id: str | None = None, outcome: str | None = None, limit: int = 200
     ) -> tuple[KeptVerdict, ...]:
         """The newest `limit` verdicts that match, newest first."""
@@ -51,7 +47,7 @@ class Verdicts:
             rows = connection.execute(query.order_by(verdicts.c.id.desc()).limit(limit)).mappings().all()
         return tuple(KeptVerdict(row["run_id"], row["at"], _verdict(row)) for row in rows)
 
-    def prune(self, before: str) -> int:
+    def prune_verdicts(self, before: str) -> int:
         """Delete verdicts older than `before` (ISO). Returns how many."""
         return prune_slices(self._database, verdicts, before)
 
