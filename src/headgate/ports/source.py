@@ -54,9 +54,13 @@ class SqlBatch:
     """Rows as a SELECT over the lake's connection.
 
     `select` yields the source's columns and, as its last two, `_unit VARCHAR` and `_seq BIGINT`. `setup` statements run
-    before on the same
-    cursor, `teardown` after. `dead_letters_sql`, if given, is run after the rows were staged and yields (unit, seq, reason,
-    record).
+    before on the same cursor, `teardown` after. `dead_letters_sql`, if given, is run after the rows were staged and yields
+    (unit, seq, reason, record); seq 0 says that the whole unit is unreadable, which no limit allows.
+
+    With `in_order` the select yields as its last column `_unit_index`, an index into `units`, instead of the two, and its
+    rows in the order of the source: `land` numbers them as they stream past (a window function over a parallel reader would
+    halve its speed). `fallback` is read instead when the select fails on the data itself: slower, but it sets malformed
+    records aside.
     """
 
     select: str
@@ -65,6 +69,8 @@ class SqlBatch:
     dead_letters_sql: str | None = None
     units: tuple[Unit, ...] = ()
     rows_expected: int | None = None
+    in_order: bool = False
+    fallback: SqlBatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,8 @@ class ExtractRequest:
     `cursor` is a DuckDB
     cursor on which the connector may LOAD extensions and look (with `load_extension`), never write. `resolve` turns `${…}`
     into the secret, now.
-    `staging_path` is a folder for downloads. `until` bounds a backfill of a cursor column, if given.
+    `staging_path` is a folder for downloads. `until` bounds a backfill of a cursor column, if given. Relative local paths count from
+    `project_root`.
     """
 
     table: SourceTable
@@ -107,6 +114,7 @@ class ExtractRequest:
     full: bool = False
     since: str | None = None
     until: str | None = None
+    project_root: str = "."
 
 
 class Extraction(Protocol):
