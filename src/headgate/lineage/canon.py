@@ -1,17 +1,17 @@
 """Canonical text of syntax trees: equal text means equal meaning as far as spelling goes.
 
-Comments, case of names, quotes around names, redundant parentheses, aliases that only rename and the order of AND and OR
-do not count. With a scope, columns are printed as what they resolve to, so that a renamed CTE or table alias does not
-count either.
+Comments, case of names, quotes around names, redundant parentheses, aliases that only rename and the order of the
+sides of AND, OR, = and <> do not count. With a scope, columns are printed as what they resolve to, so that a renamed
+CTE or table alias does not count either.
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
+from headgate.lineage.digests import digest
 from headgate.lineage.scope import parts_of, window_clauses
 
 if TYPE_CHECKING:
@@ -20,19 +20,14 @@ if TYPE_CHECKING:
 
 _SUBQUERIES = (exp.Subquery, exp.Select, exp.SetOperation, exp.Values)
 # Arguments that only say how something was written.
-_SPELLING = frozenset(("quoted", "comments", "is_end_exclusive_spelling", "with_ordinality_spelling"))
-
-
-def digest(text: str) -> str:
-    """A short fingerprint of a text, equal in every process."""
-    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+_SPELLING = frozenset(("quoted", "comments"))
 
 
 def fingerprint(tree: exp.Expr) -> str:
     """The canonical fingerprint of a syntax tree, stable across processes.
 
-    Blind to comments, white space, case of keywords and names, quotes around names, redundant parentheses and the order
-    of AND and OR. Two queries with the same fingerprint mean the same; the converse does not hold.
+    Blind to comments, white space, case of keywords and names, quotes around names, redundant parentheses and the
+    order of the sides of AND, OR, = and <>. Two queries with the same fingerprint mean the same; the converse does not hold.
     """
     return digest(text_of(None, tree, None))
 
@@ -52,6 +47,9 @@ def text_of(t: Trace | None, node: exp.Expr, scope: Scope | None) -> str:
     if isinstance(node, (exp.And, exp.Or)):
         kind = type(node)
         return f"{kind.__name__}({','.join(sorted(text_of(t, n, scope) for n in _flat(node, kind)))})"
+    if isinstance(node, (exp.EQ, exp.NEQ)):
+        sides = sorted((text_of(t, node.this, scope), text_of(t, node.expression, scope)))
+        return f"{type(node).__name__}({','.join(sides)})"
     if isinstance(node, exp.Anonymous):
         return f"{node.name.lower()}({','.join(text_of(t, n, scope) for n in node.expressions)})"
     return f"{type(node).__name__}({_args(t, node, scope)})"
@@ -93,7 +91,7 @@ def _meant(t: Trace, node: exp.Expr, scope: Scope) -> str | None:
     if isinstance(node, exp.Columns) and scope.choice is not None:
         return scope.choice.print
     if isinstance(node, _SUBQUERIES):
-        rel = t.query(t, node, scope)
+        rel = t.subquery(node, scope)
         return f"query({rel.rows};{','.join(c.print for c in rel.cols)})"
     if isinstance(node, exp.Window):
         over = ",".join(text_of(t, c, scope) for c in window_clauses(node, scope))

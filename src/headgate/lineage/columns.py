@@ -34,6 +34,9 @@ from headgate.spec.lineage import (
 _KINDS: tuple[SourceKind, ...] = ("identity", "transformation", "aggregation", "conditional", "window")
 
 
+TypedSchemas = dict[str, dict[str, exp.DataType | None]]
+
+
 def trace(sql_or_ast: str | exp.Expr, relation_schemas: Schemas, *, name: str) -> ModelLineage:
     """The lineage of the query `name`, given the columns of the relations it may read (any spelling of their names).
 
@@ -41,7 +44,12 @@ def trace(sql_or_ast: str | exp.Expr, relation_schemas: Schemas, *, name: str) -
     Raises parse.SqlSyntax if the text is no single query.
     """
     tree = parse_select(sql_or_ast) if isinstance(sql_or_ast, str) else sql_or_ast
-    traced, rel = run_trace(tree, typed_schemas(relation_schemas))
+    return lineage_of(tree, typed_schemas(relation_schemas), name)
+
+
+def lineage_of(tree: exp.Expr, schemas: TypedSchemas, name: str) -> ModelLineage:
+    """The lineage of a tree under schemas whose types have been read."""
+    traced, rel = run_trace(tree, schemas)
     return ModelLineage(
         name=normal_name(name),
         columns=tuple(_column(col) for col in rel.cols),
@@ -51,9 +59,6 @@ def trace(sql_or_ast: str | exp.Expr, relation_schemas: Schemas, *, name: str) -
         reads=tuple(sorted(traced.reads)),
         unknown=tuple(sorted(rel.why)),
     )
-
-
-TypedSchemas = dict[str, dict[str, exp.DataType | None]]
 
 
 def typed_schemas(schemas: Schemas) -> TypedSchemas:
@@ -70,13 +75,6 @@ def run_trace(tree: exp.Expr, schemas: TypedSchemas, *, printing: bool = False) 
     """Trace a tree; with `printing`, every column and row set also gets its canonical print."""
     traced = Trace(schemas, query, unpacked, printing, label="the query")
     return traced, query(traced, tree, Scope(None, {}))
-
-
-def relations_read(sql_or_ast: str | exp.Expr) -> tuple[Input, ...]:
-    """The relations that a query reads, by normal name, CTEs left out."""
-    tree = parse_select(sql_or_ast) if isinstance(sql_or_ast, str) else sql_or_ast
-    traced, _ = run_trace(tree, {})
-    return tuple(Input(relation, external) for relation, external in sorted(traced.inputs.items()))
 
 
 def _column(col: Col) -> ColumnLineage:

@@ -7,7 +7,8 @@ from itertools import product
 
 from sqlglot import exp
 
-from headgate.lineage.canon import digest, text_of
+from headgate.lineage.canon import text_of
+from headgate.lineage.digests import digest
 from headgate.lineage.output import output_name
 from headgate.lineage.scope import (
     CONDITIONAL,

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from headgate.lineage.canon import digest, text_of
+from headgate.lineage.canon import text_of
+from headgate.lineage.digests import digest
 from headgate.lineage.output import output_name
 from headgate.lineage.pivots import pivot_statement
 from headgate.lineage.scope import Col, Indirect, Open, Rel, Scope, below, merge
@@ -56,6 +57,8 @@ def _ordered(t: Trace, node: exp.Expr, rel: Rel) -> Rel:
     found = gather_all(t, [order], scope) if order is not None and not _by_all(order) else Found()
     kinds = ("sort", "filter") if limit is not None else ("sort",)
     rel.indirect |= indirect(found, *kinds)
+    if limit is None and order is not None and t.printing:
+        t.orders.append(text_of(t, order, scope))
     if limit is not None and t.printing:
         clause = text_of(t, order, scope) if order is not None else ""
         tail = ",".join(text_of(None, n, None) for n in (node.args.get("limit"), node.args.get("offset")) if n)
@@ -101,7 +104,7 @@ def _recursive(t: Trace, body: exp.SetOperation, scope: Scope, name: str, column
     anchor = query(t, body.left, scope).renamed(columns)
     if t.printing:
         for position, col in enumerate(anchor.cols):
-            col.print = digest(f"{name}[{position}]:{col.print}")
+            col.print = digest(f"recursive[{position}]:{col.print}")
     result = anchor
     for _ in range(len(anchor.cols) + 2):
         seen = Rel(
@@ -399,10 +402,12 @@ def _order(t: Trace, node: exp.Select, scope: Scope, out: _Projections, rows: se
             rows.update((s[0], s[1], kind) for c in cols for s in c.sources for kind in kinds)
             if not cols:
                 rows.update(indirect(gather_all(t, [item.this], seen), *kinds))
-            if t.printing and picks:
+            if t.printing:
                 what = ",".join(c.print for c in cols) if cols else text_of(t, item.this, seen)
                 texts.append(f"{what} {bool(item.args.get('desc'))} {bool(item.args.get('nulls_first'))}")
     gather_all(t, tail, scope)
+    if not picks:
+        t.orders += texts
     if t.printing and picks:
         if texts:
             clauses["ORDER BY"] = ",".join(texts)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from headgate.lineage.digests import digest
 from headgate.lineage.typing import common_type, struct_fields
 
 # Strength of a step, weakest first: the strongest step of a path names the path.
@@ -153,6 +154,8 @@ def merge(name: str, cols: Iterable[Col], at_least: int = IDENTITY) -> Col:
     why = frozenset(w for col in cols for w in col.why)
     counts = any(col.counts for col in cols)
     text = cols[0].print if len({c.print for c in cols}) == 1 else "(" + "|".join(c.print for c in cols) + ")"
+    if len(text) > 200:
+        text = digest(text)
     return Col(name, sources, why, common_type([col.type for col in cols]), counts=counts, print=text)
 
 

@@ -6,7 +6,8 @@ import re
 
 from sqlglot import exp
 
-from headgate.lineage.canon import digest, text_of
+from headgate.lineage.canon import text_of
+from headgate.lineage.digests import digest
 from headgate.lineage.pivots import pivoted
 from headgate.lineage.scope import (
     IDENTITY,
@@ -25,6 +26,7 @@ from headgate.lineage.values import Found, Trace, gather_all, value
 from headgate.spec.lineage import join_name
 
 _FILE = re.compile(r".*(://|/|\.(parquet|csv|tsv|json|ndjson|jsonl|xlsx|avro|txt|orc|db|duckdb)(\.\w+)?$)", re.I)
+_STAR = "*"
 _SERIES = {True: "range", False: "generate_series"}
 
 
@@ -137,6 +139,11 @@ def base(t: Trace, relation: str, *, external: bool) -> Rel:
         Col(name, frozenset(((relation, name, (), IDENTITY),)), type=kind, print=f"{relation}.{name.lower()}")
         for name, kind in schema.items()
     ]
+    if _STAR in schema:  # a model whose own star could not be spelled out: what is known is known, the rest may be asked
+        cols = [c for c in cols if c.name != _STAR]
+        why = frozenset((f"not all columns of {relation} are known",))
+        star = Col(_STAR, why=why, print=f"{relation}.*")
+        return Rel([*cols, star], base=relation, wild=wild, rows=f"table {relation}")
     return Rel(cols, wild=wild, rows=f"table {relation}")
 
 

@@ -13,7 +13,8 @@ from sqlglot import exp
 from sqlglot.optimizer.annotate_types import TypeAnnotator
 from sqlglot.schema import MappingSchema
 
-from headgate.lineage.canon import digest, text_of
+from headgate.lineage.canon import text_of
+from headgate.lineage.digests import digest
 from headgate.lineage.scope import (
     AGGREGATION,
     CONDITIONAL,
@@ -32,15 +33,14 @@ from headgate.lineage.scope import (
 from headgate.lineage.typing import known_type
 
 # Aggregates of DuckDB that the parser knows only as functions.
-AGGREGATES = frozenset(
-    """
+_AGGREGATE_NAMES = """
     arbitrary favg fsum sumkahan kahan_sum product histogram histogram_exact entropy mad sem
     kurtosis_pop skewness reservoir_quantile approx_top_k approx_quantile json_group_array
     json_group_object json_group_structure bitstring_agg geomean geometric_mean weighted_avg wavg list
     first last any_value arg_min arg_max max_by min_by mode median quantile quantile_cont quantile_disc
     string_agg group_concat listagg
-    """.split()
-)
+    """
+AGGREGATES = frozenset(_AGGREGATE_NAMES.split())
 _NOT_AGGREGATED = (exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue, exp.NthValue)
 
 
@@ -55,10 +55,19 @@ class Trace:
     inputs: dict[str, bool] = field(default_factory=dict)
     reads: set[tuple[str, str]] = field(default_factory=set)
     clauses: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    orders: list[str] = field(default_factory=list)
     label: str = ""
+    subqueries: dict[tuple[int, int, int], tuple[Rel, object]] = field(default_factory=dict)
     annotator: TypeAnnotator = field(
         default_factory=lambda: TypeAnnotator(MappingSchema(dialect="duckdb"), overwrite_types=False)
     )
+
+    def subquery(self, node: exp.Expr, scope: Scope) -> Rel:
+        """A query inside an expression, read once although it is both traced and printed."""
+        key = (id(node), id(scope), id(scope.choice))
+        if key not in self.subqueries:  # node and scope are kept, so that their ids are not given away
+            self.subqueries[key] = (self.query(self, node, scope), (node, scope, scope.choice))
+        return self.subqueries[key][0]
 
     def resolve(self, parts: Path, scope: Scope) -> Col:
         """The column that `parts` name, remembered as read."""
@@ -251,7 +260,7 @@ def _window(t: Trace, node: exp.Expr, scope: Scope, found: Found, kind: int) -> 
 
 
 def _subquery(t: Trace, node: exp.Expr, scope: Scope, found: Found, kind: int) -> None:
-    rel = t.query(t, node, scope)
+    rel = t.subquery(node, scope)
     for col in rel.cols:
         found.add(col, max(kind, TRANSFORMATION))
     if rel.cols:
@@ -261,7 +270,7 @@ def _subquery(t: Trace, node: exp.Expr, scope: Scope, found: Found, kind: int) -
 
 def _exists(t: Trace, node: exp.Expr, scope: Scope, found: Found, kind: int) -> None:
     found.counts = True
-    _decided_by(t.query(t, node.this, scope), found)
+    _decided_by(t.subquery(node.this, scope), found)
 
 
 def _decided_by(rel: Rel, found: Found) -> None:
