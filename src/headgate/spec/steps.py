@@ -66,6 +66,8 @@ class Step:
     column_changes: tuple[ColumnChange, ...] = ()
     consumers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     estimate: Estimate = field(default_factory=Estimate)
+    conditional: tuple[str, ...] = ()
+    same_as: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
