@@ -109,12 +109,10 @@ def _list(names: list[str]) -> str:
 
 def _row_reason(old: Trace, new: Trace) -> str:
     """Which clause of which part changed, the innermost first; FROM only if nothing inside it explains more."""
-    before: dict[str, dict[str, str]] = {}
-    for label, clauses in old.clauses:
-        before.setdefault(label, {}).update(clauses)
+    before = _numbered(old)
     from_reason = None
-    for label, clauses in new.clauses:
-        known = before.get(label)
+    for (label, number), clauses in _numbered(new).items():
+        known = before.get((label, number))
         if known is None:
             continue
         for clause in dict.fromkeys([*known, *clauses]):
@@ -129,7 +127,17 @@ def _row_reason(old: Trace, new: Trace) -> str:
         parts = [f"it no longer reads {_list(gone)}"] if gone else []
         parts += [f"it now reads {_list(came)}"] if came else []
         return " and ".join(parts)
-    return from_reason or "the structure of the query changed"
+    return from_reason or "the shape of the query changed"
+
+
+def _numbered(trace: Trace) -> dict[tuple[str, int], dict[str, str]]:
+    """The clauses of every SELECT and set operation, by the part that it stands in and its number there."""
+    counts: dict[str, int] = {}
+    out: dict[tuple[str, int], dict[str, str]] = {}
+    for label, clauses in trace.clauses:
+        counts[label] = counts.get(label, 0) + 1
+        out[(label, counts[label])] = clauses
+    return out
 
 
 def _clause_reason(label: str, clause: str, old: str | None, new: str | None) -> str:

@@ -39,7 +39,10 @@ def pivoted(t: Trace, rel: Rel, pivot: exp.Pivot, scope: Scope, alias: str, qual
     """`rel` turned by a PIVOT or UNPIVOT."""
     inner = Scope(scope, scope.ctes)
     inner.entries.append(Entry(rel, alias, qualifiers or ((alias.lower(),),)))
-    return _unpivot(t, rel, pivot, inner) if pivot.args.get("unpivot") else _pivot(t, rel, pivot, inner)
+    kind = "UNPIVOT" if pivot.args.get("unpivot") else "PIVOT"
+    if t.printing:
+        t.clauses.append((t.label, {kind: text_of(t, pivot, inner)}))
+    return _pivot(t, rel, pivot, inner) if kind == "PIVOT" else _unpivot(t, rel, pivot, inner)
 
 
 def _pivot(t: Trace, rel: Rel, pivot: exp.Pivot, scope: Scope) -> Rel:

@@ -153,7 +153,8 @@ def _combine(t: Trace, node: exp.SetOperation, left: Rel, right: Rel) -> Rel:
     if t.printing:
         prints = ",".join(c.print for c in [*left.cols, *right.cols]) if whole else ""
         rows = digest(f"{node.key}{bool(node.args.get('distinct'))}({left.rows},{right.rows}){prints}")
-        t.clauses.append((t.label, {"set operation": rows if whole else f"{left.rows},{right.rows}"}))
+        kind = f"{node.key}{'' if node.args.get('distinct') else ' all'}".upper()
+        t.clauses.append((t.label, {"FROM": f"{left.rows},{right.rows}", "set operation": kind + prints}))
     return Rel(
         cols,
         opens=(Open(left), Open(right)) if open_either else (),

@@ -37,7 +37,7 @@ def _is_cte(table: exp.Expr, name: str) -> bool:
         with_ = node.args.get("with_")
         if with_ is not None:
             for cte in with_.expressions:
-                if cte is inside:
+                if inside is not None and cte is inside:
                     if with_.args.get("recursive") and cte.alias.lower() == name and isinstance(cte.this, exp.SetOperation):
                         return True
                     break

@@ -55,10 +55,20 @@ class Open:
     without: frozenset[str] = frozenset()
     renamed: Mapping[str, str] = field(default_factory=dict)
 
+    def inner(self, name: str) -> str | None:
+        """The name below the star of what is called `name` (lower case) above it; None if the star leaves it out."""
+        old = self.renamed.get(name)
+        return old if old is not None else None if name in self.without else name
+
     def lookup(self, name: str) -> Col | None:
         """The column `name` (lower case), if it can be among those that pass."""
-        inner = self.renamed.get(name, name)
-        return None if inner in self.without else self.rel.lookup(inner)
+        inner = self.inner(name)
+        return None if inner is None else self.rel.lookup(inner)
+
+    def known(self, name: str) -> Col | None:
+        """The same without guessing."""
+        inner = self.inner(name)
+        return None if inner is None else self.rel.index.get(inner)
 
 
 class Rel:
@@ -111,8 +121,8 @@ class Rel:
         return found
 
     def _through(self, name: str) -> Col | None:
-        certain = [c for o in self.opens if (c := o.rel.index.get(o.renamed.get(name, name))) is not None]
-        if certain and not self.every and name not in self.opens[0].without:
+        certain = [c for o in self.opens if (c := o.known(name)) is not None]
+        if certain and not self.every:
             return certain[0].named(name)
         found = [c for o in self.opens if (c := o.lookup(name)) is not None]
         if not found:

@@ -87,7 +87,7 @@ def _star(t: Trace, scope: Scope, star: exp.Expr, qualifier: exp.Column | None) 
         if entry.rel.open:
             gone = frozenset(without | set(renamed) | (entry.hidden if qualifier is None else set()))
             back = {new.lower(): old for old, new in renamed.items()}
-            out.opens.append(Open(entry.rel, gone - set(back.values()), back))
+            out.opens.append(Open(entry.rel, gone, back))
     return out
 
 
@@ -98,7 +98,7 @@ def _struct_star(t: Trace, scope: Scope, qualifier: exp.Column, reason: str) -> 
     names = spread_fields(col)
     if names:
         return Expansion([below(col, (name,)).named(name) for name in names])
-    why = col.why or frozenset((f"{reason}, and no struct column with known fields",))
+    why = frozenset((f"{reason}, and is no struct column with known fields",))
     return Expansion([Col("*", col.sources, why)])
 
 
