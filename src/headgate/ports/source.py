@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from headgate.ports.engine import Cursor
+from headgate.spec.errors import HeadgateError
 from headgate.spec.positions import DeadLetter, Position, Unit
 from headgate.spec.project import SourceTable
 
@@ -99,8 +100,9 @@ class ExtractRequest:
     `cursor` is a DuckDB
     cursor on which the connector may LOAD extensions and look (with `load_extension`), never write. `resolve` turns `${…}`
     into the secret, now.
-    `staging_path` is a folder for downloads. `until` bounds a backfill of a cursor column, if given. Relative local paths count from
-    `project_root`.
+    `staging_path` is a folder for downloads. `since` and `until` (half-open) bound a backfill of a cursor column, if given; such a
+    read moves no position. Relative local paths count from `project_root`. `raw_sql` is the published raw table in SQL, None before
+    the first load: for telling seen rows from new ones (`ports.rereads`).
     """
 
     table: SourceTable
@@ -115,6 +117,7 @@ class ExtractRequest:
     since: str | None = None
     until: str | None = None
     project_root: str = "."
+    raw_sql: str | None = None
 
 
 class Extraction(Protocol):
@@ -129,7 +132,24 @@ class Extraction(Protocol):
     def close(self) -> None: ...
 
 
+class StartedExtraction(Extraction, Protocol):
+    """What `extract` hands to `land`: an extraction whose errors are classified, redacted and counted.
+
+    Its SqlBatches run on any cursor of the DuckDB instance that it was opened on. When the engine fails on one of them, `explain`
+    says what that means: the error to raise instead.
+    """
+
+    load_id: str
+    notes: tuple[str, ...]  # what the source's owner should know, e.g. rows without a cursor
+
+    def explain(self, error: Exception) -> HeadgateError: ...
+
+
 class Source(Protocol):
-    """The module behind a manifest has `def open(request: ExtractRequest) -> Extraction | None` (None: nothing new)."""
+    """The module behind a manifest has `def open(request: ExtractRequest) -> Extraction | None` (None: nothing new).
+
+    It may also have `def explain(error: Exception, table: SourceTable) -> HeadgateError | None`: what an engine's error over one of
+    its SqlBatches means (None: nothing to do with the source). An extraction may have `notes: tuple[str, ...]`.
+    """
 
     def open(self, request: ExtractRequest) -> Extraction | None: ...

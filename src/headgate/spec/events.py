@@ -23,6 +23,7 @@ KINDS: Mapping[str, str] = {
     "source.retried": "a source was asked again after an error",
     "source.circuit": "a source's circuit breaker opened, half-opened or closed",
     "source.credential": "a credential was refused and resolved again, or the fallback was used",
+    "source.noted": "something about a source that its owner should know; `reason` says it",
     "maintenance.done": "compaction, expiry or clean-up did something",
 }
 
