@@ -1,8 +1,8 @@
 """Rows that a source gave before, told from new ones by set operations: for connectors that read a window again.
 
 A lookback, a boundary read with `>=` and a table without a cursor all give rows that raw may hold already. A row is *seen* if the
-newest raw version of its key has equal contents; without a key, if raw holds as many equal rows. Seen rows are not appended again,
-changed ones are a new raw row. The comparison happens inside DuckDB, over the published raw table.
+newest raw version of its key has equal contents; without a key, if raw holds as many equal rows. Seen rows are not appended
+again, changed ones are a new raw row. The comparison happens inside DuckDB, over the published raw table.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def unseen_sql(
 
 
 def _same(column: Column, raw_type: str | None) -> str:
-    """The predicate that the source's and raw's value of a column are the same. A column new at the source is the same while NULL."""
+    """The predicate that the source's and raw's value of a column are the same. A column new at the source is the same while
+    NULL.
+    """
     name = quote_ident(column.name)
     if raw_type is None:
         return f"s.{name} IS NULL"

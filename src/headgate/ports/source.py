@@ -60,8 +60,8 @@ class SqlBatch:
 
     With `in_order` the select yields as its last column `_unit_index`, an index into `units`, instead of the two, and its
     rows in the order of the source: `land` numbers them as they stream past (a window function over a parallel reader would
-    halve its speed). `fallback` is read instead when the select fails on the data itself: slower, but it sets malformed
-    records aside.
+    halve its speed). `fallback` makes the batch to read instead when the select fails on the data itself: slower, but it
+    sets malformed records aside.
     """
 
     select: str
@@ -71,7 +71,7 @@ class SqlBatch:
     units: tuple[Unit, ...] = ()
     rows_expected: int | None = None
     in_order: bool = False
-    fallback: SqlBatch | None = None
+    fallback: Callable[[], SqlBatch] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +100,9 @@ class ExtractRequest:
     `cursor` is a DuckDB
     cursor on which the connector may LOAD extensions and look (with `load_extension`), never write. `resolve` turns `${…}`
     into the secret, now.
-    `staging_path` is a folder for downloads. `since` and `until` (half-open) bound a backfill of a cursor column, if given; such a
-    read moves no position. Relative local paths count from `project_root`. `raw_sql` is the published raw table in SQL, None before
-    the first load: for telling seen rows from new ones (`ports.rereads`).
+    `staging_path` is a folder for downloads. `since` and `until` (half-open) bound a backfill of a cursor column, if given;
+    such a read moves no position. Relative local paths count from `project_root`. `raw_sql` is the published raw table in
+    SQL, None before the first load: for telling seen rows from new ones (`ports.rereads`).
     """
 
     table: SourceTable
@@ -148,8 +148,8 @@ class StartedExtraction(Extraction, Protocol):
 class Source(Protocol):
     """The module behind a manifest has `def open(request: ExtractRequest) -> Extraction | None` (None: nothing new).
 
-    It may also have `def explain(error: Exception, table: SourceTable) -> HeadgateError | None`: what an engine's error over one of
-    its SqlBatches means (None: nothing to do with the source). An extraction may have `notes: tuple[str, ...]`.
+    It may also have `def explain(error: Exception, table: SourceTable) -> HeadgateError | None`: what an engine's error over
+    one of its SqlBatches means (None: nothing to do with the source). An extraction may have `notes: tuple[str, ...]`.
     """
 
     def open(self, request: ExtractRequest) -> Extraction | None: ...

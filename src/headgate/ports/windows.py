@@ -16,15 +16,27 @@ from headgate.spec.errors import DeclarationError
 from headgate.spec.names import quote_ident, quote_literal
 
 TIMES = ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "DATE", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S")
-NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT", "DOUBLE")
+NUMBERS = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "FLOAT",
+    "DOUBLE",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """What to read of cursor column `column` (DuckDB type `type`); values are DuckDB's text of them.
 
-    `lower` inclusive, `upper` inclusive, `before` exclusive; None: open. `nulls`: rows without a cursor are read too. `moves`: this
-    read may move the position.
+    `lower` inclusive, `upper` inclusive, `before` exclusive; None: open. `nulls`: rows without a cursor are read too.
+    `moves`: this read may move the position.
     """
 
     column: str
@@ -49,7 +61,9 @@ class Window:
         return f"(({bounds}) OR {name} IS NULL)" if self.nulls else bounds
 
     def raw_predicate(self) -> str:
-        """What every row of raw fulfils that this window can give again; empty where texts do not sort as the source sorts them."""
+        """What every row of raw fulfils that this window can give again; empty where texts do not sort as the source sorts
+        them.
+        """
         if self.type not in TIMES and self.type not in NUMBERS and not self.type.startswith("DECIMAL"):
             return ""
         if self.lower is None:
@@ -65,7 +79,8 @@ class Window:
 
 
 def begin_window(request: ExtractRequest, column: str, type_name: str) -> Window:
-    """The window with its lower end: from position and lookback, or the bounds of a backfill. The upper end is the source's to tell.
+    """The window with its lower end: from position and lookback, or the bounds of a backfill. The upper end is the source's
+    to tell.
 
     Raises DeclarationError for a lookback on a cursor that is neither time nor number, or bounds that are no such value.
     """
@@ -87,7 +102,7 @@ def begin_window(request: ExtractRequest, column: str, type_name: str) -> Window
         lower_sql = f"CAST(CAST({value} AS DECIMAL(38,6)) - {lookback} AS {type_name})"
     else:
         raise DeclarationError(
-            f"table '{request.table.name}' of source '{request.table.source}' has a lookback, but its cursor '{column}' is {type_name}",
+            f"table '{request.table.name}' has a lookback, but its cursor '{column}' is of type {type_name}",
             expected="a cursor of a time or number type",
             todo="remove lookback, or choose another cursor",
         )
@@ -96,9 +111,7 @@ def begin_window(request: ExtractRequest, column: str, type_name: str) -> Window
 
 
 def _as_type(request: ExtractRequest, text: str, type_name: str) -> str:
-    row = request.cursor.execute(
-        f"SELECT CAST(TRY_CAST({quote_literal(text)} AS {type_name}) AS VARCHAR)"
-    ).fetchone()
+    row = request.cursor.execute(f"SELECT CAST(TRY_CAST({quote_literal(text)} AS {type_name}) AS VARCHAR)").fetchone()
     if row is None or row[0] is None:
         raise DeclarationError(
             f"'{text}' is no bound for cursor '{request.table.cursor}' of table '{request.table.name}'", expected=f"a {type_name}"
