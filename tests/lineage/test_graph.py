@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -61,7 +62,7 @@ def test_order_puts_parents_first_or_a_cycle_is_real(edges: dict[str, list[str]]
     cycle = graph.cycle()
     if cycle is not None:
         assert cycle[0] == cycle[-1]
-        assert all(after in graph.parents(before) for before, after in zip(cycle, cycle[1:], strict=False))
+        assert all(after in graph.parents(before) for before, after in pairwise(cycle))
         with pytest.raises(DeclarationError):
             graph.order()
         return

@@ -42,9 +42,7 @@ class World:
     def __init__(self) -> None:
         self.con = duckdb.connect()
         self.con.execute((CASES / "tables.sql").read_text())
-        self.tables = {
-            t: {name: kind for name, kind, *_ in self.con.execute(f"describe {t}").fetchall()} for t in "tuvo"
-        }
+        self.tables = {t: {name: kind for name, kind, *_ in self.con.execute(f"describe {t}").fetchall()} for t in "tuvo"}
         self.variants: list[tuple[str, str, str]] = []
         for table, columns in self.tables.items():
             for column, kind in columns.items():
@@ -125,9 +123,7 @@ def test_an_altered_column_alters_only_what_lineage_says(topic: str, world: Worl
                 _weigh(sql, lineage, (table, column), before, now)
 
 
-def _weigh(
-    sql: str, lineage: ModelLineage, ref: tuple[str, str], before: list[Counter[str]], now: list[Counter[str]]
-) -> None:
+def _weigh(sql: str, lineage: ModelLineage, ref: tuple[str, str], before: list[Counter[str]], now: list[Counter[str]]) -> None:
     decides_rows = any((i.relation, i.column) == ref for i in lineage.indirect)
     for place, (old, new) in enumerate(zip(before, now, strict=True)):
         if old == new or decides_rows or len(lineage.columns) <= place or lineage.columns[place].unknown:

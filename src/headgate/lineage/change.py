@@ -109,10 +109,13 @@ def _list(names: list[str]) -> str:
 
 def _row_reason(old: Trace, new: Trace) -> str:
     """Which clause of which part changed, the innermost first; FROM only if nothing inside it explains more."""
-    before = _numbered(old)
+    before, after = _numbered(old), _numbered(new)
+    gone = dict.fromkeys(label for label, _ in before if (label, 1) not in after)
+    came = dict.fromkeys(label for label, _ in after if (label, 1) not in before)
+    renamed = dict(zip(came, gone, strict=False))  # a CTE under a new name keeps its place among the others
     from_reason = None
-    for (label, number), clauses in _numbered(new).items():
-        known = before.get((label, number))
+    for (label, number), clauses in after.items():
+        known = before.get((renamed.get(label, label), number))
         if known is None:
             continue
         for clause in dict.fromkeys([*known, *clauses]):
@@ -123,9 +126,9 @@ def _row_reason(old: Trace, new: Trace) -> str:
                 return said
             from_reason = from_reason or said
     if set(old.inputs) != set(new.inputs):
-        gone, came = sorted(set(old.inputs) - set(new.inputs)), sorted(set(new.inputs) - set(old.inputs))
-        parts = [f"it no longer reads {_list(gone)}"] if gone else []
-        parts += [f"it now reads {_list(came)}"] if came else []
+        dropped, taken = sorted(set(old.inputs) - set(new.inputs)), sorted(set(new.inputs) - set(old.inputs))
+        parts = [f"it no longer reads {_list(dropped)}"] if dropped else []
+        parts += [f"it now reads {_list(taken)}"] if taken else []
         return " and ".join(parts)
     return from_reason or "the shape of the query changed"
 

@@ -191,15 +191,32 @@ class LineageGraph:
             for column in raw[_COLUMNS]:
                 target = (name, column[0].lower())
                 for source in column[1]:
-                    origin = (source[0], source[1].lower())
-                    ups = self._up.setdefault(target, [])
-                    if origin not in ups:
-                        ups.append(origin)
-                        self._down.setdefault(origin, []).append(target)
+                    self._edge((source[0], source[1].lower()), target)
             for relation, column_name, _ in raw[_INDIRECT]:
                 models = self._rows_down.setdefault((relation, column_name.lower()), [])
                 if not models or models[-1] != name:
                     models.append(name)
+        for ref in [*self._down, *self._rows_down]:
+            self._through_star(ref)
+
+    def _edge(self, origin: ColumnRef, target: ColumnRef) -> None:
+        assert self._down is not None
+        ups = self._up.setdefault(target, [])
+        if origin not in ups:
+            ups.append(origin)
+            self._down.setdefault(origin, []).append(target)
+
+    def _through_star(self, ref: ColumnRef) -> None:
+        """A column read from a model that shows it only through a star over one unknown relation comes from there."""
+        relation, column = ref
+        entry = self.entries.get(relation)
+        while entry is not None and "*" in entry.schema and column not in {c.lower() for c in entry.schema}:
+            behind = [w for w in entry.lineage().wild if "*" in (self.schema(w) or {"*": None})]
+            if len(behind) != 1:
+                return
+            self._edge((behind[0], column), (relation, column))
+            relation = behind[0]
+            entry = self.entries.get(relation)
 
 
 _COLUMNS, _INDIRECT = 1, 3

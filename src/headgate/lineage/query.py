@@ -224,7 +224,8 @@ def _select(t: Trace, node: exp.Select, outer: Scope) -> Rel:
     text = ""
     if t.printing:
         t.clauses.append((label, clauses))
-        text = digest(";".join(f"{k}={v}" for k, v in clauses.items()))
+        alone = len(scope.entries) == 1 and clauses.keys() == {"FROM"}  # passes the rows of its one source on
+        text = scope.entries[0].rel.rows if alone else digest(";".join(f"{k}={v}" for k, v in clauses.items()))
     return Rel(
         _unique(out.cols),
         opens=tuple(out.opens),
