@@ -23,26 +23,38 @@ PACKAGE = "mariadb-server-core"
 INSTALL = ["apt-get", "-o", "DPkg::Lock::Timeout=120", "install", "-y", "--no-install-recommends", PACKAGE]
 UPDATE = ["apt-get", "-o", "DPkg::Lock::Timeout=120", "update"]
 BY_HAND = f"apt-get update && apt-get install -y --no-install-recommends {PACKAGE}"
-SERVER, SETUP = "mariadbd", "mariadb-install-db"
+SYSTEM_TABLES = (
+    "mysql_system_tables.sql",
+    "mysql_performance_tables.sql",
+    "mysql_system_tables_data.sql",
+    "maria_add_gis_sp_bootstrap.sql",
+    "mysql_sys_schema.sql",
+)
 
 
-def ensure() -> tuple[str, str]:
-    """Return the paths of the server and of its set-up program, installing them if need be.
+def ensure() -> tuple[str, Path]:
+    """Return the path of the server and the folder of its system tables' SQL, installing them if need be.
 
     Raises MissingServer with the command to run by hand when apt, the rights or the network are missing.
     """
     with (Path(tempfile.gettempdir()) / f"headgate-{PACKAGE}-{os.geteuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the workers of one test run must not install side by side
-        if _find(SERVER) is None or _find(SETUP) is None:
+        found = _find()
+        if found is None:
             _install()
-    server, setup = _find(SERVER), _find(SETUP)
-    if server is None or setup is None:
+            found = _find()
+    if found is None:
         raise MissingServer(f"MariaDB for the tests is missing after installing {PACKAGE}; look at: {BY_HAND}")
-    return server, setup
+    return found
 
 
-def _find(program: str) -> str | None:
-    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+def _find() -> tuple[str, Path] | None:
+    server = shutil.which("mariadbd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin:/usr/local/bin")
+    if server is None:
+        return None
+    share = Path(server).resolve().parents[1] / "share"
+    folders = [folder for folder in (share / "mysql", share / "mariadb") if (folder / SYSTEM_TABLES[0]).exists()]
+    return (server, folders[0]) if folders else None
 
 
 def _install() -> None:
@@ -68,24 +80,28 @@ class MariadbServer(Daemon):
     user = "headgate"
 
     def __init__(self) -> None:
-        self._server, self._setup = ensure()
+        self._server, self._tables = ensure()
         super().__init__()
         self.password = "headgate-pw"
         self.superuser_password = "superuser-pw"
         self._numbers = itertools.count(1)
 
     def prepare(self) -> None:
-        setup = [self._setup, "--no-defaults", f"--datadir={self.folder / 'data'}", "--skip-test-db", "--skip-name-resolve"]
-        setup += ["--auth-root-authentication-method=normal", *self._run_as_root()]
-        made = subprocess.run(setup, cwd=self.folder, capture_output=True, text=True)
+        (self.folder / "data" / "mysql").mkdir(parents=True)
+        # What mariadb-install-db does, without the programs of other packages that it asks for.
+        script = "USE mysql;\nSET @auth_root_socket = NULL;\n"
+        script += "".join((self._tables / name).read_text() for name in SYSTEM_TABLES)
+        bootstrap = [self._server, "--no-defaults", *self._run_as_root(), f"--datadir={self.folder / 'data'}", "--bootstrap"]
+        bootstrap += ["--innodb-buffer-pool-size=32M", "--innodb-log-file-size=8M", "--max-allowed-packet=8M"]
+        made = subprocess.run(bootstrap, cwd=self.folder, input=script, capture_output=True, text=True)
         if made.returncode:
-            raise RuntimeError(f"{SETUP} failed:\n{made.stdout[-1000:]}{made.stderr[-1000:]}")
+            raise RuntimeError(f"mariadbd --bootstrap failed:\n{made.stdout[-1000:]}{made.stderr[-2000:]}")
         first = self.folder / "first.sql"
         first.write_text(
             f"ALTER USER root@localhost IDENTIFIED BY '{self.superuser_password}';"
-            f"\nCREATE USER IF NOT EXISTS root@'127.0.0.1' IDENTIFIED BY '{self.superuser_password}';"
+            f"\nCREATE OR REPLACE USER root@'127.0.0.1' IDENTIFIED BY '{self.superuser_password}';"
             "\nGRANT ALL PRIVILEGES ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;"
-            f"\nCREATE USER IF NOT EXISTS {self.user}@'127.0.0.1' IDENTIFIED BY '{self.password}';"
+            f"\nCREATE OR REPLACE USER {self.user}@'127.0.0.1' IDENTIFIED BY '{self.password}';"
             f"\nGRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {self.user}@'127.0.0.1';\n"
         )
 
