@@ -47,6 +47,8 @@ def text_of(t: Trace | None, node: exp.Expr, scope: Scope | None) -> str:
     if isinstance(node, (exp.And, exp.Or)):
         kind = type(node)
         return f"{kind.__name__}({','.join(sorted(text_of(t, n, scope) for n in _flat(node, kind)))})"
+    if isinstance(node, (exp.Binary, exp.SetOperation)) and type(node.this) is type(node):
+        return _spine(t, node, scope)
     if isinstance(node, (exp.EQ, exp.NEQ)):
         sides = sorted((text_of(t, node.this, scope), text_of(t, node.expression, scope)))
         return f"{type(node).__name__}({','.join(sides)})"
@@ -56,17 +58,33 @@ def text_of(t: Trace | None, node: exp.Expr, scope: Scope | None) -> str:
 
 
 def _flat(node: exp.Expr, kind: type[exp.Expr]) -> list[exp.Expr]:
-    while isinstance(node, exp.Paren):
+    """The sides of a tree of AND (or OR), from a loop: the tree can be deep."""
+    out: list[exp.Expr] = []
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        while isinstance(node, exp.Paren):
+            node = node.this
+        if isinstance(node, kind):
+            stack += (node.expression, node.this)
+        else:
+            out.append(node)
+    return out
+
+
+def _spine(t: Trace | None, node: exp.Expr, scope: Scope | None) -> str:
+    """A left-deep run of one operator (a long sum, a long UNION ALL), from a loop."""
+    kind, rights = type(node), []
+    while type(node) is kind:
+        rights.append(_args(t, node, scope, without="this"))
         node = node.this
-    if not isinstance(node, kind):
-        return [node]
-    return _flat(node.this, kind) + _flat(node.expression, kind)
+    return f"{kind.__name__}({';'.join([text_of(t, node, scope), *reversed(rights)])})"
 
 
-def _args(t: Trace | None, node: exp.Expr, scope: Scope | None) -> str:
+def _args(t: Trace | None, node: exp.Expr, scope: Scope | None, without: str = "") -> str:
     parts = []
     for key in sorted(node.args):
-        if key in _SPELLING:
+        if key in _SPELLING or key == without:
             continue
         text = _arg(t, node.args[key], scope)
         if text:

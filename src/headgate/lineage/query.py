@@ -133,8 +133,17 @@ def _recursive(t: Trace, body: exp.SetOperation, scope: Scope, name: str, column
 
 
 def _set_operation(t: Trace, node: exp.SetOperation, scope: Scope) -> Rel:
-    left, right = query(t, node.left, scope), query(t, node.right, scope)
-    return _ordered(t, node, _combine(t, node, left, right))
+    chain = [node]  # a long UNION ALL is a deep tree: walked down in a loop, combined on the way back
+    while isinstance(chain[-1].left, exp.SetOperation) and not _has_tail(chain[-1].left):
+        chain.append(chain[-1].left)
+    result = query(t, chain[-1].left, scope)
+    for step in reversed(chain):
+        result = _combine(t, step, result, query(t, step.right, scope))
+    return _ordered(t, node, result)
+
+
+def _has_tail(node: exp.Expr) -> bool:
+    return any(node.args.get(key) is not None for key in ("with_", "order", "limit", "offset"))
 
 
 def _combine(t: Trace, node: exp.SetOperation, left: Rel, right: Rel) -> Rel:
@@ -407,7 +416,7 @@ def _order(t: Trace, node: exp.Select, scope: Scope, out: _Projections, rows: se
             if t.printing:
                 what = ",".join(c.print for c in cols) if cols else text_of(t, item.this, seen)
                 texts.append(f"{what} {bool(item.args.get('desc'))} {bool(item.args.get('nulls_first'))}")
-    gather_all(t, tail, scope)
+    rows.update(indirect(gather_all(t, tail, scope), "filter"))
     if not picks:
         t.orders += texts
     if t.printing and picks:

@@ -26,7 +26,7 @@ NO_REASON: frozenset[str] = frozenset()
 class Col:
     """One column of a relation while tracing. `print` identifies its meaning when changes are weighed."""
 
-    __slots__ = ("counts", "fields", "name", "print", "sources", "type", "why")
+    __slots__ = ("counts", "fields", "guessed", "name", "print", "sources", "type", "why")
 
     def __init__(
         self,
@@ -41,6 +41,7 @@ class Col:
     ) -> None:
         self.name, self.sources, self.why, self.type = name, sources, why, type
         self.counts, self.fields, self.print = counts, fields, print
+        self.guessed = False  # of a relation without a schema: its name is known as it was asked for, in lower case
 
     def named(self, name: str) -> Col:
         """The same column under another name."""
@@ -112,6 +113,7 @@ class Rel:
             return found
         if self.base is not None:
             found = Col(name, frozenset(((self.base, name, (), IDENTITY),)), print=f"{self.base}.{name}")
+            found.guessed = True
         elif self.dynamic is not None:
             found = self.dynamic.named(name)
         else:
@@ -128,7 +130,9 @@ class Rel:
         if not found:
             return None
         if self.every or len(found) == 1:
-            return merge(name, found)
+            one = merge(name, found)
+            one.guessed = True
+            return one
         where = ", ".join(sorted({s[0] for c in found for s in c.sources}))
         return Col(name, why=frozenset((f"column {name} may come from any of {where}: their columns are not known",)))
 
@@ -276,15 +280,9 @@ def placed(entry: Entry, col: Col) -> Col:
     """`col` as seen through its FROM entry: the same table joined twice gives two different columns."""
     if not entry.place or not col.print:
         return col
-    return Col(
-        col.name,
-        col.sources,
-        col.why,
-        col.type,
-        counts=col.counts,
-        fields=col.fields,
-        print=entry.place + col.print,
-    )
+    seen = col.named(col.name)
+    seen.print, seen.guessed = entry.place + col.print, col.guessed
+    return seen
 
 
 def row_of(entry: Entry) -> Col:

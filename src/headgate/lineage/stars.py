@@ -9,7 +9,7 @@ from fnmatch import translate
 
 from sqlglot import exp
 
-from headgate.lineage.scope import Col, Entry, Open, Rel, Scope, below, placed
+from headgate.lineage.scope import Col, Entry, Open, Rel, Scope, below, parts_of, placed
 from headgate.lineage.typing import struct_fields
 from headgate.lineage.values import Trace, value
 
@@ -66,7 +66,7 @@ def _star(t: Trace, scope: Scope, star: exp.Expr, qualifier: exp.Column | None) 
     pairs, reason = visible(scope, qualifier)
     if reason is not None and qualifier is not None:
         return _struct_star(t, scope, qualifier, reason)
-    without = {c.name.lower() for c in star.args.get("except_") or ()}
+    without, apart = _excluded(star)
     replaced = {r.alias.lower(): r.this for r in star.args.get("replace") or ()}
     renamed = {r.this.name.lower(): r.alias for r in star.args.get("rename") or ()}
     test = _like(star.args["ilike"].name.lower(), fold=True) if star.args.get("ilike") is not None else None
@@ -74,7 +74,11 @@ def _star(t: Trace, scope: Scope, star: exp.Expr, qualifier: exp.Column | None) 
     for entry, col in pairs:
         name = col.name.lower()
         out.wild |= entry.rel.wild
-        if name in without or (test is not None and name != "*" and not test(col.name)):
+        if (
+            name in without
+            or any((*q, name) in apart for q in entry.qualifiers)
+            or (test is not None and name != "*" and not test(col.name))
+        ):
             continue
         if name in replaced:
             out.cols.append(value(t, replaced[name], scope, col.name))
@@ -89,6 +93,13 @@ def _star(t: Trace, scope: Scope, star: exp.Expr, qualifier: exp.Column | None) 
             back = {new.lower(): old for old, new in renamed.items()}
             out.opens.append(Open(entry.rel, gone, back))
     return out
+
+
+def _excluded(star: exp.Expr) -> tuple[set[str], set[tuple[str, ...]]]:
+    """The names that EXCLUDE leaves out everywhere, and those it leaves out of one relation (`EXCLUDE (t.a)`)."""
+    parts = [parts_of(c) for c in star.args.get("except_") or () if isinstance(c, exp.Column)]
+    bare = {c.name.lower() for c in star.args.get("except_") or () if not isinstance(c, exp.Column)}
+    return bare | {p[0] for p in parts if len(p) == 1}, {p for p in parts if len(p) > 1}
 
 
 def _struct_star(t: Trace, scope: Scope, qualifier: exp.Column, reason: str) -> Expansion:

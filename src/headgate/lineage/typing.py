@@ -94,6 +94,8 @@ def known_type(node: exp.Expr) -> exp.DataType | None:
     kind = node._type
     if isinstance(node, (exp.Window, exp.Filter, exp.IgnoreNulls, exp.RespectNulls)):
         return known_type(node.this)
+    if isinstance(node, exp.Explode) and isinstance(node.this, exp.GenerateSeries):
+        return None  # of BIGINT or of timestamps
     if isinstance(node, _ARITHMETIC):
         kind = _arithmetic(node, kind)
     if isinstance(node, exp.Sum) and isinstance(node.this, exp.Expr):

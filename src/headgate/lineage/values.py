@@ -94,7 +94,8 @@ class Found:
 
 
 def value(t: Trace, node: exp.Expr, scope: Scope, name: str) -> Col:
-    """The output column `name` that the expression gives."""
+    """The output column `name` that the expression gives; a column without an alias keeps the case of its source."""
+    written = node
     while isinstance(node, (exp.Alias, exp.Paren)):
         node = node.this
     col = _plain(t, node, scope)
@@ -107,7 +108,9 @@ def value(t: Trace, node: exp.Expr, scope: Scope, name: str) -> Col:
         col.type = _type(t, node)
         if t.printing:
             col.print = digest(text_of(t, node, scope))
-    return col if col.name == name else col.named(name)
+    if col.name == name or (node is written and not col.guessed and col.name.lower() == name.lower()):
+        return col
+    return col.named(name)
 
 
 def _plain(t: Trace, node: exp.Expr, scope: Scope) -> Col | None:
@@ -161,6 +164,10 @@ def _struct(t: Trace, node: exp.Struct, scope: Scope) -> Iterable[tuple[str, Col
 
 def gather(t: Trace, node: exp.Expr, scope: Scope, found: Found, kind: int) -> None:
     """Add to `found` everything that the expression reads, each at least as strong as `kind`."""
+    while isinstance(node, exp.Binary) and type(node) not in _HANDLERS:  # a long sum is a deep tree: no recursion
+        kind = max(kind, TRANSFORMATION)
+        gather(t, node.expression, scope, found, kind)
+        node = node.this
     handler = _HANDLERS.get(type(node))
     if handler is not None:
         handler(t, node, scope, found, kind)

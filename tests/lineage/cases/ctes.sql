@@ -11,3 +11,9 @@ with x as (select 1 as a), y as (with x as (select b as a from t) select a from 
 with a as (from t), b as (select id, sum(b) over (partition by grp) as z from a) from b;
 
 select unnest(tree, recursive := true) from o;
+
+with recursive tree(id, path, depth) as (select id, [id], 0 from t where id = 1 union all select t.id, list_append(tree.path, t.id), depth + 1 from tree join t on t.id = tree.id + 1) select id, len(path) as n, depth from tree;
+
+with recursive a as (select id, b from t), r as (select id, b as k from a union select r.id, r.k from r join u on u.id = r.id) from r;
+
+with a as materialized (select id from t), b as not materialized (select * from a) select * from b;

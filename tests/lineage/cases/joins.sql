@@ -41,3 +41,21 @@ select u.*, t.a from u left join t on t.id = u.id and t.b > 5;
 select * from (values (1, 'p'), (2, 'q')) z(i, g) join t on t.grp = z.g;
 
 select t.id from t join u on t.id = u.id group by t.id having count(*) > 0;
+
+select t.id, sum(case when u.c > 100 then u.a else 0 end) as s, count(*) filter (where t.b > 5) as n, max(u.c) - min(u.c) as spread from t left join u using (id) group by t.id having count(*) > 0 order by 2 desc;
+
+select coalesce(t.id, u.id) as id, t.a, u.c from t full outer join u on t.id = u.id;
+
+select t.id, v.amt from t asof left join v on t.id = v.id and t.a >= v.id;
+
+select p.* from t p positional join u q;
+
+from t, u select t.id, u.c where t.id = u.id;
+
+select * from (values (1), (2)) as q(k) left join t on t.id = q.k;
+
+select r.range as d, t.id from range(3) r join t on t.id = r.range;
+
+select *, a + 1 as a2 from t left join u using (id, a);
+
+select t.id from t semi join u on t.id = u.id anti join v on v.id = t.id + 1;

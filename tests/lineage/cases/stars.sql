@@ -29,3 +29,19 @@ select columns([x for x in (*) if x like 'a%']) from t;
 select columns('(.)') as 'p_\1' from u;
 
 select count(columns(*)) over () from u;
+
+with orders as (select * from t), final as (select o.id, o.a as amount, u.c, row_number() over (partition by o.grp order by o.a desc) as rn from orders o left join u on o.id = u.id) select * exclude (rn) from final where rn = 1;
+
+select u.* replace (u.a + t.a as a), t.grp from t join u using (id);
+
+select t.* exclude (s, l), u.* exclude (id, a) from t join u using (id);
+
+select * exclude (t.a) from t join u using (id);
+
+select columns(* exclude (s, l, grp)) * 2 from t;
+
+select sum(columns(['a','b'])) as 'sum_\0' from t;
+
+select grp, max(columns('^(a|b)$')) from t group by grp;
+
+select columns(t.*) from t join u using (id);

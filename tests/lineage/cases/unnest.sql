@@ -19,3 +19,15 @@ select id, e.k from (select id, unnest(tree) as e from o);
 select x from (select unnest(l) as x, a from t) where x > 2;
 
 select sum(x) from (select unnest(l) as x from t);
+
+select id, x from t, unnest(l) as _(x) where x > 1;
+
+select id, k.x from t cross join lateral (select unnest(t.l) as x) k;
+
+select id, e.unnest as item from t, unnest(t.l) e;
+
+select unnest(tree).k as k from o;
+
+select unnest([a, b]) as v, id from t;
+
+select unnest(generate_series(1, id)) as g from t;
