@@ -230,23 +230,10 @@ class Drive:
             todo="report this with the project's log",
         )
 
-    def tell(
-        self, kind: str, *, status: str = "", reason: str = "", attempt: int = 1, data: dict[str, Any] | None = None
-    ) -> None:
+    def tell(self, kind: str, *, reason: str, status: str = "", attempt: int = 1, **data: Any) -> None:
         """Emit an event about this table, redacted."""
-        reason = self.secrets.redactor(reason)
-        self.on_event(
-            Event(
-                kind,
-                now_iso(),
-                step=self.table.unique_id,
-                attempt=attempt,
-                dataset=str(self.table.relation),
-                status=status,
-                reason=reason,
-                data=data or {},
-            )
-        )
+        reason, dataset = self.secrets.redactor(reason), str(self.table.relation)
+        self.on_event(Event(kind, now_iso(), "", self.table.unique_id, attempt, dataset, status, reason, data=data))
 
     def _ask_breaker(self) -> Standing:
         standing = self.state_breaker.ask_source(self.table.source)
@@ -262,8 +249,8 @@ class Drive:
         )
 
     def _again(self, error: HeadgateError, failures: int, delay: float) -> None:
-        told = {"delay_seconds": round(delay, 3), "code": error.code, "attempts_max": self.table.retries + 1}
-        self.tell("source.retried", status="retried", reason=error.message, attempt=failures, **told)
+        told: dict[str, Any] = {"delay_seconds": round(delay, 3), "code": error.code, "attempts_max": self.table.retries + 1}
+        self.tell("source.retried", reason=error.message, status="retried", attempt=failures, **told)
         self.policy.sleep(delay)
 
     def _give_up(self, error: HeadgateError, before: Standing) -> None:
