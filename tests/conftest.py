@@ -15,12 +15,12 @@ import pytest
 # Under `--import-mode=importlib` nothing puts the tests' folder on the path; `from servers.… import …` needs it.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from servers.http_api import HttpApi  # noqa: E402
-from servers.mariadb import MariadbServer  # noqa: E402
-from servers.postgres import PostgresServer  # noqa: E402
-from servers.processes import Processes  # noqa: E402
-from servers.s3 import S3Server  # noqa: E402
-from servers.vault import VaultServer  # noqa: E402
+from servers.http_api import HttpApi
+from servers.mariadb import MariadbServer
+from servers.postgres import PostgresServer
+from servers.processes import Processes
+from servers.s3 import S3Server
+from servers.vault import VaultServer
 
 
 @pytest.fixture(scope="session")

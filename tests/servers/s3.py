@@ -26,7 +26,9 @@ class S3Server(Daemon):
 
     def __init__(self) -> None:
         if importlib.util.find_spec("moto") is None or importlib.util.find_spec("flask") is None:
-            raise MissingServer("the S3 server of the tests is missing; get it with: make setup (or pip install 'moto[s3]' flask flask-cors)")
+            raise MissingServer(
+                "the S3 server of the tests is missing; get it with: make setup (or pip install 'moto[s3]' flask flask-cors)"
+            )
         super().__init__()
         self._numbers = itertools.count(1)
 
