@@ -1,0 +1,168 @@
+"""The lake's writer lock: one writer at a time, from before BEGIN to after COMMIT (LAKE.md 1).
+
+Without it two merges of the same new keys double rows in silence, and commits fail with "database is locked".
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from headgate.spec.errors import LockHeld, WorldError
+
+WAIT_SECONDS = 120.0
+_mutexes: dict[str, threading.RLock] = {}
+_guard = threading.Lock()
+
+
+class WriterLock(Protocol):
+    """Excludes other writers of `tables` while its context lasts. Raises LockHeld when it is not free in time."""
+
+    def hold(self, tables: Sequence[str], author: str) -> Any: ...
+    def close(self) -> None: ...
+
+
+class FileLock:
+    """The lock of an SQLite catalog: flock on a file of its own, and a mutex for the threads of this process.
+
+    The system gives the lock back when its holder dies, however it dies.
+    """
+
+    def __init__(self, path: Path, wait_seconds: float = WAIT_SECONDS) -> None:
+        self.path, self.wait_seconds = path, wait_seconds
+        with _guard:
+            self._mutex = _mutexes.setdefault(str(path.resolve()), threading.RLock())
+
+    @contextmanager
+    def hold(self, tables: Sequence[str], author: str) -> Iterator[None]:
+        """Hold the lock."""
+        deadline = time.monotonic() + self.wait_seconds
+        if not self._mutex.acquire(timeout=self.wait_seconds):
+            raise self._held()
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                self._lock(descriptor, deadline)
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "author": author}).encode(), 0)
+                yield
+            finally:
+                os.close(descriptor)  # gives the lock back
+        finally:
+            self._mutex.release()
+
+    def _lock(self, descriptor: int, deadline: float) -> None:
+        pause = 0.002
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise self._held() from None
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.05)
+
+    def _held(self) -> LockHeld:
+        try:
+            said = json.loads(self.path.read_text())
+            holder = f"process {said['pid']} ({said['author']})"
+        except (OSError, ValueError, KeyError):
+            holder = "another process"
+        return LockHeld(
+            f"the lake's writer lock {self.path} is held by {holder}", expected=f"to get it within {self.wait_seconds:g} s",
+            todo="wait for that run to end, or stop it, and try again",
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Nothing to give back: the lock lives only while it is held."""
+
+
+class AdvisoryLock:
+    """The lock of a PostgreSQL catalog: an advisory lock per table, taken in one order on a connection of its own.
+
+    The server gives the locks back when the connection ends.
+    """
+
+    def __init__(self, dsn: str, wait_seconds: float = WAIT_SECONDS) -> None:
+        self.dsn, self.wait_seconds = dsn, wait_seconds
+        self._mutex = threading.RLock()
+        self._connection: Any = None
+
+    @contextmanager
+    def hold(self, tables: Sequence[str], author: str) -> Iterator[None]:
+        """Hold the locks of `tables`."""
+        import psycopg
+
+        keys = sorted({_key(t) for t in tables})
+        if not self._mutex.acquire(timeout=self.wait_seconds):
+            raise self._held(tables)
+        try:
+            connection = self._connect()
+            try:
+                connection.execute(f"SET lock_timeout = {int(self.wait_seconds * 1000)}")
+                for key in keys:
+                    connection.execute("SELECT pg_advisory_lock(%s)", (key,))
+            except psycopg.errors.LockNotAvailable as error:
+                self._drop()
+                raise self._held(tables) from error
+            except psycopg.OperationalError as error:
+                self._drop()
+                raise WorldError(
+                    f"the lake's catalog cannot be reached: {error}", todo="start the catalog's server and run again"
+                ) from error
+            try:
+                yield
+            finally:
+                self._release(keys)
+        finally:
+            self._mutex.release()
+
+    def _release(self, keys: Sequence[int]) -> None:
+        import psycopg
+
+        try:
+            for key in reversed(keys):
+                self._connection.execute("SELECT pg_advisory_unlock(%s)", (key,))
+        except psycopg.Error:
+            self._drop()  # the connection is gone, and its locks with it
+
+    def _connect(self) -> Any:
+        import psycopg
+
+        if self._connection is None or self._connection.closed:
+            try:
+                self._connection = psycopg.connect(self.dsn, autocommit=True, connect_timeout=10)
+            except psycopg.OperationalError as error:
+                raise WorldError(
+                    f"the lake's catalog cannot be reached: {error}", todo="start the catalog's server and run again"
+                ) from error
+        return self._connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _held(self, tables: Sequence[str]) -> LockHeld:
+        return LockHeld(
+            f"the lake's lock on {', '.join(tables[:3])} is held by another writer", expected=f"to get it within {self.wait_seconds:g} s",
+            todo="wait for that run to end, or stop it, and try again",
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """End the connection."""
+        self._drop()
+
+
+def _key(table: str) -> int:
+    """A table's advisory key: 63 bits of a hash of its name."""
+    return int.from_bytes(hashlib.blake2b(f"headgate:{table}".encode(), digest_size=8).digest(), "big") >> 1

@@ -1,0 +1,219 @@
+"""A run's staging area: a DuckDB file of the run for small results, Parquet under the lake's data path for large ones.
+
+Readers of the same run see staged relations under their ordinary names. Everything here survives a crash until it is discarded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import threading
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import duckdb
+
+from headgate.engines.duckdb.journal import from_json, journal_key, to_json
+from headgate.engines.duckdb.types import lake_columns
+from headgate.ports.engine import Cursor
+from headgate.spec.errors import EngineFailed
+from headgate.spec.names import Column, Relation, quote_ident, quote_literal
+from headgate.spec.staged import Staged
+
+PARQUET_ROWS = 1_000_000
+"""From so many expected rows a result is staged as Parquet, which publish registers without a second write (LAKE.md 7, 8)."""
+ROW_GROUP_ROWS = 122_880
+
+
+class LakeFace(Protocol):
+    """What a workspace asks of its lake."""
+
+    name: str
+    data_path: str
+
+    def relations(self) -> Mapping[str, str]: ...
+    def columns(self, relation: Relation) -> tuple[Column, ...] | None: ...
+
+
+class StageWorkspace:
+    """Implements `ports.engine.Workspace`."""
+
+    catalog = "st"
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, lake: LakeFace, run_id: str, folder: Path, *, resume: bool = False
+    ) -> None:
+        self._connection, self._lake, self.run_id, self.folder = connection, lake, run_id, folder
+        self._guard = threading.RLock()
+        self._staged: dict[Relation, str] = {}
+        self._schemas: set[str] = set()
+        if not resume:
+            shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.parquet_folder = f"{lake.data_path}/hg-stage/{run_id}"
+        connection.execute(f"ATTACH {quote_literal(str(folder / 'stage.duckdb'))} AS {self.catalog}")
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self.catalog}._headgate")
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {self.catalog}._headgate.journal (key VARCHAR, staged VARCHAR)")
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {self.catalog}._headgate.files (path VARCHAR)")
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self.catalog}._scratch")
+
+    def cursor(self) -> Cursor:
+        """A cursor on which hand-written names resolve staged first, then published (LAKE.md 14)."""
+        cursor = self._connection.cursor()
+        with self._guard:
+            lake_schemas = {name.split(".", 1)[0] for name in self._lake.relations()}
+            path = [f"{self.catalog}.{s}" for s in sorted(self._schemas)] + [
+                f"{self._lake.name}.{s}" for s in sorted(lake_schemas)
+            ]
+        path.append(f"{self._lake.name}.main")
+        cursor.execute(f"SET search_path = {quote_literal(','.join(path))}")
+        return cursor
+
+    def stage_query(
+        self, relation: Relation, sql: str, *, rows_expected: int | None = None, cursor: Cursor | None = None
+    ) -> tuple[tuple[Column, ...], int, str, tuple[str, ...]]:
+        """Run `sql` into a new staged table; see the port."""
+        own = cursor or self._connection.cursor()
+        try:
+            columns, items = lake_columns(_described(own, sql), what=str(relation))
+            select = f"SELECT {', '.join(items)} FROM ({sql}\n)" if items else sql
+            if rows_expected is not None and rows_expected >= PARQUET_ROWS:
+                return (columns, *self._to_parquet(relation, select, own))
+            return (columns, *self._to_table(relation, select, own))
+        except duckdb.Error as error:
+            raise EngineFailed(
+                f"{relation} cannot be built: {error}", todo=f"correct the model, or look: headgate show {relation}"
+            ) from error
+
+    def _to_table(self, relation: Relation, select: str, cursor: Cursor) -> tuple[int, str, tuple[str, ...]]:
+        self._schema(relation.schema)
+        name = relation.sql(self.catalog)
+        self._drop(relation, cursor)
+        made = cursor.execute(f"CREATE TABLE {name} AS {select}").fetchone()
+        self._put(relation, name)
+        return int(made[0]) if made else 0, name, ()
+
+    def _to_parquet(self, relation: Relation, select: str, cursor: Cursor) -> tuple[int, str, tuple[str, ...]]:
+        path = f"{self.parquet_folder}/{uuid.uuid4()}.parquet"
+        if "://" not in path:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        self._connection.cursor().execute(f"INSERT INTO {self.catalog}._headgate.files VALUES (?)", [path])
+        made = cursor.execute(
+            f"COPY ({select}\n) TO {quote_literal(path)} (FORMAT parquet, ROW_GROUP_SIZE {ROW_GROUP_ROWS})"
+        ).fetchone()
+        rows_sql = f"read_parquet({quote_literal(path)})"
+        self.alias(relation, rows_sql, cursor=cursor)
+        return int(made[0]) if made else 0, rows_sql, (path,)
+
+    def stage_view(self, relation: Relation, sql: str, *, cursor: Cursor | None = None) -> tuple[Column, ...]:
+        """A staged view; see the port."""
+        own = cursor or self._connection.cursor()
+        try:
+            columns, _ = lake_columns(_described(own, sql), what=str(relation))
+            self._schema(relation.schema)
+            self._drop(relation, own)
+            own.execute(f"CREATE VIEW {relation.sql(self.catalog)} AS {sql}")
+        except duckdb.Error as error:
+            raise EngineFailed(
+                f"{relation} cannot be built: {error}", todo=f"correct the model, or look: headgate show {relation}"
+            ) from error
+        self._put(relation, relation.sql(self.catalog))
+        return columns
+
+    def alias(self, relation: Relation, rows_sql: str, *, cursor: Cursor | None = None) -> None:
+        """Show `rows_sql` under `relation`'s name; see the port."""
+        if rows_sql == relation.sql(self.catalog):
+            self._put(relation, rows_sql)
+            return
+        own = cursor or self._connection.cursor()
+        self._schema(relation.schema)
+        self._drop(relation, own)
+        own.execute(f"CREATE VIEW {relation.sql(self.catalog)} AS SELECT * FROM {rows_sql}")
+        self._put(relation, relation.sql(self.catalog))
+
+    def resolve(self, relation: Relation) -> str:
+        """Staged if staged here, else published."""
+        with self._guard:
+            return self._staged.get(relation) or relation.sql(self._lake.name)
+
+    def is_staged(self, relation: Relation) -> bool:
+        """True when this run has staged `relation`."""
+        with self._guard:
+            return relation in self._staged
+
+    def unstage(self, relation: Relation) -> None:
+        """Forget what was staged; see the port."""
+        with self._guard:
+            self._staged.pop(relation, None)
+        self._drop(relation, self._connection.cursor())
+
+    def scratch(self, name: str) -> str:
+        """A private table's name."""
+        return f"{self.catalog}._scratch.{quote_ident(name)}"
+
+    def remember(self, staged: Staged) -> None:
+        """Write the staged value to the journal."""
+        cursor = self._connection.cursor()
+        with self._guard:
+            cursor.execute("BEGIN")
+            cursor.execute(f"DELETE FROM {self.catalog}._headgate.journal WHERE key = ?", [journal_key(staged)])
+            cursor.execute(f"INSERT INTO {self.catalog}._headgate.journal VALUES (?, ?)", [journal_key(staged), to_json(staged)])
+            cursor.execute("COMMIT")
+        cursor.close()
+
+    def remembered(self) -> Mapping[str, Staged]:
+        """What the journal holds; what is used again is shown under its name with `alias`."""
+        rows = self._connection.cursor().execute(f"SELECT key, staged FROM {self.catalog}._headgate.journal").fetchall()
+        return {key: from_json(text) for key, text in rows}
+
+    def close(self) -> None:
+        """Detach; the files stay."""
+        with contextlib.suppress(duckdb.Error):
+            self._connection.execute(f"USE {quote_ident(self._lake.name)}")
+        self._connection.execute(f"DETACH {self.catalog}")
+
+    def discard(self) -> None:
+        """Detach and delete, but for Parquet files that a publication has registered."""
+        files = [p for (p,) in self._connection.cursor().execute(f"SELECT path FROM {self.catalog}._headgate.files").fetchall()]
+        kept = self._registered(files)
+        self.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for path in files:
+            if path not in kept and "://" not in path:
+                Path(path).unlink(missing_ok=True)
+
+    def _registered(self, files: list[str]) -> set[str]:
+        """Those of `files` that the catalog names."""
+        if not files:
+            return set()
+        metadata = quote_ident("__ducklake_metadata_" + self._lake.name)
+        rows = self._connection.cursor().execute(f"SELECT path FROM {metadata}.ducklake_data_file").fetchall()
+        named = {str(p).rsplit("/", 1)[-1] for (p,) in rows}
+        return {p for p in files if p.rsplit("/", 1)[-1] in named}
+
+    def _schema(self, schema: str) -> None:
+        with self._guard:
+            if schema not in self._schemas:
+                self._connection.cursor().execute(f"CREATE SCHEMA IF NOT EXISTS {self.catalog}.{quote_ident(schema)}")
+                self._schemas.add(schema)
+
+    def _drop(self, relation: Relation, cursor: Cursor) -> None:
+        """Drop whatever stands under the staged name, table or view."""
+        kind = cursor.execute(
+            "SELECT 'TABLE' FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ? UNION ALL "
+            "SELECT 'VIEW' FROM duckdb_views() WHERE database_name = ? AND schema_name = ? AND view_name = ?",
+            [self.catalog, relation.schema, relation.name] * 2,
+        ).fetchone()
+        if kind:
+            cursor.execute(f"DROP {kind[0]} {relation.sql(self.catalog)}")
+
+    def _put(self, relation: Relation, sql: str) -> None:
+        with self._guard:
+            self._staged[relation] = sql
+
+
+def _described(cursor: Cursor, sql: str) -> list[tuple[str, str]]:
+    """Names and types of a query's columns, without running it."""
+    return [(row[0], row[1]) for row in cursor.execute(f"DESCRIBE {sql}").fetchall()]
