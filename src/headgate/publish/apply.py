@@ -1,0 +1,96 @@
+"""Apply one staged value to its target inside the publish transaction: create, replace, guarded delete+insert, append, or a
+view."""
+
+from __future__ import annotations
+
+from headgate.ports.engine import Cursor, Lake
+from headgate.spec.names import Column, quote_ident, quote_literal
+from headgate.spec.staged import APPEND, DELTA, REPLACE, VIEW, Staged
+
+
+def apply_staged(cursor: Cursor, lake: Lake, staged: Staged) -> None:
+    """Make the target what `staged` says. The caller owns the transaction."""
+    cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_ident(lake.name)}.{quote_ident(staged.relation.schema)}")
+    standing = lake.relations().get(str(staged.relation))
+    if staged.kind == VIEW:
+        _view(cursor, lake, staged, standing)
+        return
+    if standing == "view":
+        cursor.execute(f"DROP VIEW {staged.relation.sql(lake.name)}")
+        standing = None
+    fresh = standing is None or staged.schema_change == "breaking"
+    if fresh:
+        _create(cursor, lake, staged, standing is not None)
+    else:
+        for action in staged.alter:
+            cursor.execute(f"ALTER TABLE {staged.relation.sql(lake.name)} {action}")
+    if staged.kind == REPLACE and not fresh:
+        cursor.execute(f"TRUNCATE {staged.relation.sql(lake.name)}")
+    if staged.kind == DELTA and not fresh:
+        _delete(cursor, lake, staged)
+    if staged.kind in (REPLACE, DELTA, APPEND) and staged.rows_sql and staged.counts.rows_out:
+        _insert(cursor, lake, staged, fresh)
+
+
+def _view(cursor: Cursor, lake: Lake, staged: Staged, standing: str | None) -> None:
+    """Views are stored with explicit columns and lake-qualified names (LAKE.md 13)."""
+    name = staged.relation.sql(lake.name)
+    if standing == "table":
+        cursor.execute(f"DROP TABLE {name}")
+    columns = ", ".join(quote_ident(c.name) for c in staged.columns)
+    cursor.execute(f"CREATE OR REPLACE VIEW {name} ({columns}) AS {staged.view_sql}")
+    if staged.comment:
+        cursor.execute(f"COMMENT ON VIEW {name} IS {quote_literal(staged.comment)}")
+
+
+def _create(cursor: Cursor, lake: Lake, staged: Staged, replace: bool) -> None:
+    """Create the table with its partitioning, order and comment. Only a breaking change replaces a table that stands
+    (LAKE.md 6)."""
+    name = staged.relation.sql(lake.name)
+    columns = ", ".join(f"{quote_ident(c.name)} {c.type}" for c in staged.columns)
+    cursor.execute(f"CREATE {'OR REPLACE ' if replace else ''}TABLE {name} ({columns})")
+    if staged.partition_by:
+        cursor.execute(f"ALTER TABLE {name} SET PARTITIONED BY ({', '.join(staged.partition_by)})")
+    if staged.sort_by:
+        cursor.execute(f"ALTER TABLE {name} SET SORTED BY ({', '.join(staged.sort_by)})")
+    if staged.comment:
+        cursor.execute(f"COMMENT ON TABLE {name} IS {quote_literal(staged.comment)}")
+
+
+def _delete(cursor: Cursor, lake: Lake, staged: Staged) -> None:
+    """Delete what the delta replaces: by predicate, or by key (never MERGE: it takes duplicate keys in silence)."""
+    name = staged.relation.sql(lake.name)
+    if staged.delete_where:
+        cursor.execute(f"DELETE FROM {name} WHERE {staged.delete_where}")
+    elif staged.key and staged.rows_sql:
+        key = ", ".join(map(quote_ident, staged.key))
+        if len(staged.key) == 1:
+            cursor.execute(f"DELETE FROM {name} WHERE {key} IN (SELECT {key} FROM {staged.rows_sql})")
+        else:
+            cursor.execute(f"DELETE FROM {name} WHERE ({key}) IN (SELECT ({key}) FROM {staged.rows_sql})")
+
+
+def _insert(cursor: Cursor, lake: Lake, staged: Staged, fresh: bool) -> None:
+    """Register the staged Parquet where that is exact (LAKE.md 7), else insert from it."""
+    name = staged.relation.sql(lake.name)
+    if staged.files and _may_register(lake, staged, fresh):
+        for file in staged.files:
+            cursor.execute(
+                f"CALL ducklake_add_data_files({quote_literal(lake.name)}, {quote_literal(staged.relation.name)}, {quote_literal(file)}, "
+                f"schema => {quote_literal(staged.relation.schema)})"
+            )
+        return
+    columns = ", ".join(quote_ident(c.name) for c in staged.columns)
+    order = f" ORDER BY {', '.join(staged.sort_by)}" if staged.sort_by else ""
+    cursor.execute(f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {staged.rows_sql}{order}")
+
+
+def _may_register(lake: Lake, staged: Staged, fresh: bool) -> bool:
+    """Registration checks nothing: only for an unpartitioned, unsorted table whose columns equal the file's one by one and
+    may be NULL."""
+    if staged.partition_by or staged.sort_by:
+        return False
+    target: tuple[Column, ...] | None = staged.columns if fresh else lake.columns(staged.relation)
+    if target is None or staged.alter:
+        return False
+    return [(c.name, c.type) for c in target] == [(c.name, c.type) for c in staged.columns] and all(c.nullable for c in target)

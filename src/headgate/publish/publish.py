@@ -1,0 +1,187 @@
+"""Make gated, staged work visible: one transaction for everything that passed (LAKE.md 1 to 8).
+
+Old publications are read first, so that a commit which landed unacknowledged is never done twice. Base versions are compared
+under the lock, so
+that an older delta is never laid over newer rows. Proof is re-read after COMMIT, because COMMIT can lie.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from headgate.ports.engine import Cursor, Lake
+from headgate.publish.apply import apply_staged
+from headgate.publish.records import insert_rows, publication_row
+from headgate.spec.clock import now_iso
+from headgate.spec.crash import point
+from headgate.spec.errors import FenceLost, LakeConflict, LedgerUnbalanced
+from headgate.spec.ids import uuid7
+from headgate.spec.names import quote_ident
+from headgate.spec.staged import Staged
+
+COMMIT_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PublishResult:
+    """`published` maps each dataset to its new version (those already published by this run attempt keep theirs). `restage`
+    names the datasets whose
+    target moved since staging: nothing of the whole bundle was published then. `superseded` names those whose parents moved."""
+
+    published: Mapping[str, str] = field(default_factory=dict)
+    restage: tuple[str, ...] = ()
+    superseded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What is published together. `codes` maps a code fingerprint to (unique id, code as JSON text); `fence` is the lease's
+    name and token."""
+
+    staged: tuple[Staged, ...]
+    run_id: str
+    attempt: int
+    fence: tuple[str, int]
+    codes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    materialized: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+
+def publish(lake: Lake, bundle: Bundle) -> PublishResult:
+    """Publish the bundle, or nothing of it. Raises LedgerUnbalanced, FenceLost, EngineFailed, LakeConflict (after several
+    tries)."""
+    for staged in bundle.staged:
+        if not staged.counts.balanced:
+            raise LedgerUnbalanced(
+                f"the row ledger of {staged.dataset} does not balance: {staged.counts}", expected="rows in = rows accounted for",
+                todo="this run stops; nothing was published. Please report it",
+            )  # fmt: skip
+    for tried in range(COMMIT_TRIES):
+        try:
+            return _publish_once(lake, bundle)
+        except LakeConflict:
+            if tried == COMMIT_TRIES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _publish_once(lake: Lake, bundle: Bundle) -> PublishResult:
+    """One try in one transaction; the proof is read again afterwards."""
+    tables = sorted({s.dataset for s in bundle.staged})
+    result = PublishResult()
+    with lake.transaction(tables, author=bundle.run_id, message=bundle.reason or "publish") as cursor:
+        point("publish.after_begin")
+        done = published_already(cursor, lake.name, bundle.run_id, bundle.attempt)
+        todo = tuple(s for s in bundle.staged if _key(s) not in done)
+        if not todo:
+            return PublishResult({s.dataset: done[_key(s)] for s in bundle.staged})
+        check_fence(cursor, lake.name, *bundle.fence)
+        versions = newest_versions(cursor, lake.name)
+        outdated = tuple(dict.fromkeys(s.dataset for s in todo if versions.get(s.dataset) != s.base_version))
+        if outdated:
+            return PublishResult(restage=outdated)
+        result = _write(cursor, lake, bundle, todo, versions)
+        point("publish.before_commit")
+    point("publish.after_commit")
+    _prove(lake, bundle, result)
+    return result
+
+
+def _write(cursor: Cursor, lake: Lake, bundle: Bundle, todo: Sequence[Staged], versions: Mapping[str, str]) -> PublishResult:
+    """All data and all ledger rows of the bundle, in the open transaction."""
+    new = {s.dataset: "" for s in todo}
+    superseded = []
+    rows = []
+    at = now_iso()
+    for staged in todo:
+        apply_staged(cursor, lake, staged)
+    point("publish.after_data")
+    for staged in todo:
+        moved = [d for d, v in staged.inputs.items() if d in versions and d not in new and versions[d] != v]
+        if moved:
+            superseded.append(staged.dataset)
+        version = uuid7()
+        while version <= max(new.values(), default=""):  # one millisecond holds several ids: keep them in order
+            version = uuid7()
+        new[staged.dataset] = version
+        rows.append(publication_row(cursor, lake.name, staged, bundle, version, at, superseded=bool(moved)))
+    rows = [_with_own_versions(row, new) for row in rows]
+    insert_rows(cursor, lake.name, "publications", rows)
+    _write_codes(cursor, lake.name, bundle, todo)
+    point("publish.after_ledger")
+    return PublishResult(new, (), tuple(superseded))
+
+
+def _with_own_versions(row: dict[str, object], new: Mapping[str, str]) -> dict[str, object]:
+    """Inputs that the same bundle publishes are recorded at their new versions."""
+    inputs = json.loads(str(row["inputs"]))
+    return {
+        **row,
+        "inputs": json.dumps({d: new.get(d, v) if not d.startswith(("=", "check:")) else v for d, v in inputs.items()}),
+    }
+
+
+def _write_codes(cursor: Cursor, lake: str, bundle: Bundle, todo: Sequence[Staged]) -> None:
+    wanted = {s.code_fingerprint for s in todo if s.code_fingerprint in bundle.codes}
+    if not wanted:
+        return
+    known = {r[0] for r in cursor.execute(f"SELECT code_fingerprint FROM {quote_ident(lake)}.headgate.code").fetchall()}
+    rows = [{"code_fingerprint": f, "unique_id": bundle.codes[f][0], "code": bundle.codes[f][1]} for f in sorted(wanted - known)]
+    insert_rows(cursor, lake, "code", rows)
+
+
+def published_already(cursor: Cursor, lake: str, run_id: str, attempt: int) -> dict[tuple[str, str], str]:
+    """What this run attempt has published: (dataset, interval start) -> version. A row present means done (LAKE.md 2)."""
+    rows = cursor.execute(
+        f"SELECT dataset, coalesce(interval_start, ''), max(publication_id) FROM {quote_ident(lake)}.headgate.publications "
+        "WHERE run_id = ? AND attempt = ? GROUP BY ALL",
+        [run_id, attempt],
+    ).fetchall()
+    return {(r[0], r[1]): r[2] for r in rows}
+
+
+def _key(staged: Staged) -> tuple[str, str]:
+    return staged.dataset, staged.interval.start if staged.interval else ""
+
+
+def newest_versions(cursor: Cursor, lake: str) -> dict[str, str]:
+    """The version of every published dataset."""
+    name = f"{quote_ident(lake)}.headgate"
+    rows = cursor.execute(
+        f"SELECT dataset, max(publication_id) FROM {name}.publications GROUP BY 1 UNION ALL "
+        f"SELECT dataset, max(load_id) FROM {name}.loads WHERE status = 'accepted' GROUP BY 1"
+    ).fetchall()
+    return dict(rows)
+
+
+def check_fence(cursor: Cursor, lake: str, name: str, token: int) -> None:
+    """Move the fence to `token`. Raises FenceLost when a newer holder has been here; a second holder of one token is no
+    newer one."""
+    table = f"{quote_ident(lake)}.headgate.fences"
+    row = cursor.execute(f"SELECT max(token) FROM {table} WHERE name = ?", [name]).fetchone()
+    stored = row[0] if row else None
+    if stored is None:
+        cursor.execute(f"INSERT INTO {table} VALUES (?, ?)", [name, token])
+    elif stored > token:
+        raise FenceLost(
+            f"this writer's lease on '{name}' (token {token}) was taken over by token {stored}", expected="to be the newest holder",
+            todo="nothing was published; run again",
+        )  # fmt: skip
+    else:
+        cursor.execute(f"UPDATE {table} SET token = ? WHERE name = ?", [token, name])
+
+
+def _prove(lake: Lake, bundle: Bundle, result: PublishResult) -> None:
+    """Read the publications again: only they are proof that COMMIT did what it said (LAKE.md 2, 3)."""
+    if not result.published:
+        return
+    cursor = lake.cursor()
+    try:
+        done = published_already(cursor, lake.name, bundle.run_id, bundle.attempt)
+    finally:
+        cursor.close()
+    missing = [s.dataset for s in bundle.staged if _key(s) not in done]
+    if missing:
+        raise LakeConflict(f"the commit of {', '.join(missing[:5])} was acknowledged but did not take place", todo="run again")
