@@ -171,5 +171,6 @@ class Change:
         return tuple(c.name for c in self.columns if c.kind in kinds)
 
 
-Schemas = Mapping[str, Mapping[str, str]]
-"""Columns of relations: relation (any spelling) to column name to DuckDB type, in column order."""
+Schemas = Mapping[str, Mapping[str, str | None]]
+"""Columns of relations: relation (any spelling) to column name to DuckDB type (None: not known), in column order. A column `*`
+says that there are more."""
