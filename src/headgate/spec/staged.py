@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from headgate.spec.names import Column, Relation
+from headgate.spec.verdicts import Verdict
 
 # What publish does with the staged rows.
 REPLACE = "replace"  # the staged rows are the whole table (identity kept: LAKE.md 6)
@@ -100,3 +101,4 @@ class Staged:
     cpu_seconds: float = 0.0
     bytes: int = 0
     notes: tuple[str, ...] = ()  # sentences for "why": ties decided, members inferred, casts made
+    verdicts: tuple[Verdict, ...] = ()  # what building itself found (undecidable ties, NULL keys); a blocking one bars publishing

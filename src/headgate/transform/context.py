@@ -1,0 +1,301 @@
+"""The names that templates find while a run goes on: `ref`, `source`, `this`, `is_incremental`, `run_query`, `adapter`, ….
+
+`ref` gives the staged version of a parent that this run has built, else the published one. The parse-time names of `declare`
+(variables, macros, `target`, `env_var`, …) lie under these and stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from headgate.ports.engine import Cursor, Lake, Workspace
+from headgate.ports.templates import Templates
+from headgate.spec.clock import Clock
+from headgate.spec.errors import DeclarationError
+from headgate.spec.names import Relation, quote_ident
+from headgate.spec.project import Node, Project, SourceTable
+from headgate.spec.staged import Interval
+from headgate.transform.adapter import Adapter, query
+from headgate.transform.clock import pin
+from headgate.transform.ephemeral import Inlined, wrap
+from headgate.transform.job import day_or_moment
+from headgate.transform.relation import ResultTable, StatementResult, TemplateRelation
+
+Resolve = Callable[[str], str | None]  # unique id -> the SQL relation to read instead of the ordinary one, or None
+
+
+def ordinary(unique_id: str) -> str | None:
+    """The resolver that changes nothing."""
+    return None
+
+
+@dataclass(slots=True)
+class Scene:
+    """One rendering's surroundings: the run's parts, whose code is rendered, and what it has used so far."""
+
+    project: Project
+    templates: Templates
+    lake: Lake
+    workspace: Workspace
+    cursor: Cursor
+    clock: Clock
+    resolve: Resolve = ordinary
+    interval: Interval | None = None
+    incremental: bool = False
+    this_sql: str | None = None
+    run_id: str = ""
+    inlined: Inlined = field(default_factory=Inlined)
+    read: dict[str, str] = field(default_factory=dict)  # SQL that was read -> the published name of the same relation
+
+
+def compiled(scene: Scene, node: Node) -> str:
+    """The node's SQL for this run: rendered, ephemeral parents inlined, the clock pinned. Raises DeclarationError."""
+    scene.inlined.open.append(node.unique_id)
+    text = scene.templates.render(node.unique_id, names_for(scene, node))
+    scene.inlined.open.pop()
+    return pin(wrap(text, scene.inlined.found.values()), scene.clock)
+
+
+def names_for(scene: Scene, node: Node | None) -> dict[str, Any]:
+    """The runtime names for rendering `node`'s code (None: a check or a text of the project that no node owns)."""
+    reader = Reader(scene, node)
+    names: dict[str, Any] = {
+        "ref": reader.ref,
+        "source": reader.source,
+        "execute": True,
+        "is_incremental": lambda: scene.incremental,
+        "should_full_refresh": lambda: not scene.incremental,
+        "run_query": reader.run_query,
+        "statement": reader.statement,
+        "store_result": reader.store_result,
+        "load_result": reader.load_result,
+        "run_started_at": datetime.fromisoformat(scene.clock.run_started_at).replace(tzinfo=UTC),
+        "invocation_id": scene.run_id,
+        "thread_id": "step",
+    }
+    where = str(node.location) if node is not None else scene.project.name
+    adapter = Adapter(scene.lake, scene.workspace, scene.cursor, scene.templates, names, where)
+    names["adapter"] = adapter
+    names["load_relation"] = adapter.load_relation
+    if node is not None:
+        names["this"] = reader.this()
+        names["model"] = model_of(node, scene.interval, scene.lake.name)
+        names["config"] = TemplateConfig(node)
+    names["builtins"] = {k: names[k] for k in ("ref", "source", "config") if k in names}
+    return names
+
+
+class TemplateConfig:
+    """dbt's `config`: called it declares (which parsing has read), asked it answers."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def __call__(self, *_: Any, **__: Any) -> str:
+        return ""
+
+    def get(self, name: str, default: Any = None, validator: Any = None) -> Any:
+        """The value of a config key, or `default`."""
+        found = self._node.config.get(name)
+        if found is None and name == "materialized":
+            return self._node.materialized
+        return default if found is None else found
+
+    def require(self, name: str, validator: Any = None) -> Any:
+        """The value of a config key. Raises DeclarationError when it is not set."""
+        found = self.get(name)
+        if found is None:
+            raise DeclarationError(f"{self._node.location}: {self._node.name} does not set '{name}'", expected=f"config {name}")
+        return found
+
+    def meta_get(self, name: str, default: Any = None) -> Any:
+        """The value of a key of `meta`, or `default`."""
+        return self._node.meta.get(name, default)
+
+    def persist_relation_docs(self) -> bool:
+        """Descriptions are always kept."""
+        return True
+
+    def persist_column_docs(self) -> bool:
+        """Descriptions are always kept."""
+        return True
+
+
+def model_of(node: Node, interval: Interval | None, database: str) -> dict[str, Any]:
+    """dbt's `model` dictionary."""
+    model: dict[str, Any] = {
+        "unique_id": node.unique_id,
+        "name": node.name,
+        "alias": node.relation.name,
+        "schema": node.relation.schema,
+        "database": database,
+        "package_name": node.package,
+        "resource_type": node.resource_type,
+        "path": node.path,
+        "original_file_path": node.path,
+        "language": node.language,
+        "config": {**node.config, "materialized": node.materialized},
+        "tags": list(node.tags),
+        "meta": dict(node.meta),
+        "description": node.description,
+        "columns": {name: {"name": name, "description": c.description} for name, c in node.columns.items()},
+        "depends_on": {"nodes": list(node.depends_on)},
+        "fqn": list(node.fqn),
+        "checksum": {"name": "headgate", "checksum": node.code_fingerprint},
+        "raw_code": node.raw_code,
+    }
+    if interval is not None:
+        model["batch"] = {
+            "id": interval.start,
+            "event_time_start": datetime.fromisoformat(interval.start).replace(tzinfo=UTC),
+            "event_time_end": datetime.fromisoformat(interval.end).replace(tzinfo=UTC),
+        }
+    return model
+
+
+class Reader:
+    """The callable names of one rendering."""
+
+    def __init__(self, scene: Scene, node: Node | None) -> None:
+        self._scene, self._node = scene, node
+        self._results: dict[str, StatementResult] = {}
+        self._index = index_of(scene.project)
+
+    @property
+    def _where(self) -> str:
+        return str(self._node.location) if self._node is not None else self._scene.project.name
+
+    def this(self) -> TemplateRelation:
+        """The node's own relation: what stands before this build."""
+        assert self._node is not None
+        relation = self._node.relation
+        rendered = self._scene.this_sql or relation.sql(self._scene.lake.name)
+        return TemplateRelation(self._scene.lake.name, relation.schema, relation.name, "table", rendered)
+
+    def ref(self, *names: str, v: Any = None, version: Any = None) -> TemplateRelation:
+        """The relation of a model, seed or snapshot. Raises DeclarationError for an unknown one."""
+        wanted = v if v is not None else version
+        package = names[0] if len(names) == 2 else None
+        node = self._index.node(names[-1], package, None if wanted is None else str(wanted), self._node)
+        if node is None:
+            raise DeclarationError(f"{self._where}: ref({', '.join(map(repr, names))}) names nothing that can be read")
+        if node.materialized == "ephemeral":
+            return self._ephemeral(node)
+        return self._relation(node.unique_id, node.relation, node.config.get("event_time"))
+
+    def source(self, source: str, table: str) -> TemplateRelation:
+        """The relation of a source table. Raises DeclarationError for an unknown one."""
+        found = self._index.source(source, table, self._node)
+        if found is None:
+            raise DeclarationError(f"{self._where}: source('{source}', '{table}') is not declared")
+        return self._relation(found.unique_id, found.relation, found.config.get("event_time"))
+
+    def _relation(self, unique_id: str, relation: Relation, event_time: Any) -> TemplateRelation:
+        scene = self._scene
+        rendered = scene.resolve(unique_id)
+        if rendered is None:
+            rendered = scene.workspace.resolve(relation)
+            scene.read[rendered] = relation.sql(scene.lake.name)
+        if scene.interval is not None and event_time and self._node is not None and self._node.config.get("event_time"):
+            column = quote_ident(str(event_time))
+            start, end = day_or_moment(scene.interval.start), day_or_moment(scene.interval.end)
+            rendered = f"(SELECT * FROM {rendered} WHERE {column} >= {start} AND {column} < {end})"
+        return TemplateRelation(scene.lake.name, relation.schema, relation.name, "table", rendered)
+
+    def _ephemeral(self, node: Node) -> TemplateRelation:
+        inlined = self._scene.inlined
+        if node.unique_id in inlined.open:
+            raise DeclarationError(f"{node.location}: ephemeral model {node.name} reads itself", expected="no cycle")
+        if node.unique_id not in inlined.found:
+            inlined.open.append(node.unique_id)
+            text = self._scene.templates.render(node.unique_id, names_for(self._scene, node))
+            inlined.open.pop()
+            written = "\n".join(self._scene.project.nodes[u].raw_code for u in inlined.open)
+            name = inlined.name_for(node.name, node.package, written)
+            inlined.found[node.unique_id] = (name, wrap(text, ()))
+        name = inlined.found[node.unique_id][0]
+        return TemplateRelation(None, None, name, "cte", quote_ident(name))
+
+    def run_query(self, sql: str) -> ResultTable:
+        """Run a reading query and return its rows. It sees what this run has staged."""
+        return query(self._scene.cursor, pin(str(sql), self._scene.clock), self._where)
+
+    def statement(
+        self,
+        name: str | None = None,
+        fetch_result: bool = False,
+        auto_begin: bool = True,
+        language: str = "sql",
+        caller: Any = None,
+    ) -> str:
+        """dbt's statement block: run the block's SQL, keep its result under `name`."""
+        result = self.run_query(caller()) if caller is not None else ResultTable((), ())
+        if name is not None:
+            self.store_result(name, "OK", result)
+        return ""
+
+    def store_result(self, name: str, response: Any, agate_table: Any = None) -> str:
+        """Keep a result under `name` for `load_result`."""
+        table = agate_table if agate_table is not None else ResultTable((), ())
+        self._results[name] = StatementResult(table=table, data=[tuple(r) for r in table], response=response)
+        return ""
+
+    def load_result(self, name: str) -> StatementResult | None:
+        """The result kept under `name`, or None."""
+        return self._results.get(name)
+
+
+class Index:
+    """The project's nodes and source tables by the names that templates use."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self._nodes: dict[str, list[Node]] = {}
+        for node in project.nodes.values():
+            self._nodes.setdefault(node.name, []).append(node)
+        self._sources: dict[tuple[str, str], list[SourceTable]] = {}
+        for source in project.sources.values():
+            self._sources.setdefault((source.source, source.name), []).append(source)
+
+    def node(self, name: str, package: str | None, version: str | None, reader: Node | None) -> Node | None:
+        """The node that `name` means to `reader`: of the named package, else of the reader's own, else of any."""
+        found = [n for n in self._nodes.get(name, ()) if package is None or n.package == package]
+        if version is not None:
+            found = [n for n in found if n.version == version]
+        elif len(found) > 1 and any(n.version is not None for n in found):
+            latest = str(found[0].config.get("latest_version") or max(found, key=_version_number).version)
+            found = [n for n in found if n.version == latest] or found
+        own = [n for n in found if reader is not None and n.package == reader.package]
+        return (own or found or [None])[0]
+
+    def source(self, source: str, table: str, reader: Node | None) -> SourceTable | None:
+        """The source table that the names mean to `reader`."""
+        found = self._sources.get((source, table), [])
+        own = [s for s in found if reader is not None and s.package == reader.package]
+        return (own or found or [None])[0]
+
+
+def _version_number(node: Node) -> tuple[int, str]:
+    text = node.version or ""
+    return (int(text) if text.isdigit() else -1, text)
+
+
+_last: list[Index] = []
+
+
+def index_of(project: Project) -> Index:
+    """The project's index; the last one made is kept, because one process walks one project."""
+    if not _last or _last[0].project is not project:
+        _last[:] = [Index(project)]
+    return _last[0]
+
+
+def published_sql(sql: str, read: Mapping[str, str]) -> str:
+    """`sql` with every relation that was read by its staged name written by its published one."""
+    for rendered in sorted(read, key=len, reverse=True):
+        if rendered != read[rendered]:
+            sql = sql.replace(rendered, read[rendered])
+    return sql
