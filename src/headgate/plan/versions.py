@@ -1,0 +1,104 @@
+"""Versions of inputs: what a dataset was made from, whether that still holds, and what a new version shares with an old one.
+
+A table's version is that of its newest publication. A view's *effective* version also covers what it reads, because a view
+changes when they do. Where a new publication is known to equal an earlier version but for some columns, it carries that
+knowledge among its recorded inputs under the key "=<dataset>", as JSON `[[version, column…], …]`: so that a reader of other
+columns is not rebuilt, in this run or in any later one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from headgate.plan.touch import ALL, NOTHING, Touch
+from headgate.plan.wiring import Wiring
+from headgate.spec.project import Project
+from headgate.spec.recorded import Recorded, RecordedDataset
+from headgate.spec.steps import Plan
+
+SAME_AS_MAX = 8  # earlier versions remembered as nearly equal; a reader that is older than that is rebuilt
+
+
+def effective_versions(wiring: Wiring, recorded: Recorded, external: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The effective version of every recorded dataset, by name; `external` adds those of tables that others fill."""
+    found: dict[str, str] = dict(external or {})
+    for uid in wiring.order:
+        name = wiring.dataset(uid)
+        entry = recorded.datasets.get(name)
+        if entry is None or entry.version is None:
+            continue
+        version = entry.version
+        if entry.kind == "view":
+            inputs = (found.get(wiring.dataset(p), "") for p in wiring.parents[uid])
+            version = hashlib.blake2b("\n".join((version, *inputs)).encode(), digest_size=16).hexdigest()
+        found[name] = version
+    return found
+
+
+def recorded_inputs(
+    project: Project, recorded: Recorded, plan: Plan, external: Mapping[str, str] | None = None
+) -> dict[str, dict[str, str]]:
+    """What `Staged.inputs` of each step to build must hold, by unique id: the version of each dataset that it reads ("": none yet).
+
+    `publish` replaces the versions of those that the same run publishes with their new ones. The "=" entry says what the result
+    still has in common with earlier versions; it is left out unless the lake stands where the plan saw it.
+    """
+    wiring = Wiring(project)
+    versions = effective_versions(wiring, recorded, external)
+    out: dict[str, dict[str, str]] = {}
+    for step in plan.todo:
+        if step.action != "build":
+            continue
+        names = [wiring.dataset(p) for p in wiring.parents.get(step.unique_id, ())]
+        out[step.unique_id] = {name: versions.get(name, "") for name in names}
+        if step.same_as and recorded.snapshot == plan.snapshot:
+            shared = [[version, *columns] for version, columns in step.same_as.items()]
+            out[step.unique_id][f"={step.dataset}"] = json.dumps(shared)
+    return out
+
+
+def same_as(recorded: RecordedDataset, effective: str, touch: Touch) -> dict[str, tuple[str, ...]]:
+    """To which earlier versions the next version is equal, but for which columns, when `touch` is all that changes."""
+    if touch.everything or recorded.version is None:
+        return {}
+    out = {recorded.version: _marked(touch), effective: _marked(touch)}
+    for version, earlier in earlier_versions(recorded).items():
+        if len(out) < SAME_AS_MAX and not earlier.everything:
+            out.setdefault(version, _marked(earlier | touch))
+    return out
+
+
+def earlier_versions(recorded: RecordedDataset) -> dict[str, Touch]:
+    """Earlier versions of a dataset that its present one equals, each with what differs."""
+    text = recorded.inputs.get(f"={recorded.dataset}")
+    return {version: _unmarked(columns) for version, *columns in json.loads(text)} if text else {}
+
+
+def difference(reader: RecordedDataset, parent: RecordedDataset, effective: str, drift: Touch = NOTHING) -> Touch:
+    """What has changed about `parent` since the recorded `reader` was made from it.
+
+    `effective` is the parent's effective version; `drift` what changed behind a view since that was published.
+    """
+    read = reader.inputs.get(parent.dataset)
+    if read == effective:
+        return NOTHING
+    if read == parent.version or (reader.run_id and reader.run_id == parent.run_id):
+        return drift  # the same publication, or one run that made both, the parent first
+    if read is None and parent.published_at <= reader.published_at:
+        return drift  # it was not read then (a branch of the template not taken), and did not change since
+    return earlier_versions(parent).get(read or "", ALL) | drift
+
+
+def _marked(touch: Touch) -> tuple[str, ...]:
+    """Columns with what happened to them in the first letter: ~ changed, - removed, + added."""
+    marks = (("~", touch.changed), ("-", touch.removed), ("+", touch.added))
+    return tuple(mark + name for mark, names in marks for name in sorted(names))
+
+
+def _unmarked(columns: list[str]) -> Touch:
+    kinds: dict[str, set[str]] = {"~": set(), "-": set(), "+": set()}
+    for column in columns:
+        kinds[column[0]].add(column[1:])
+    return Touch(False, frozenset(kinds["~"]), frozenset(kinds["-"]), frozenset(kinds["+"]))
