@@ -1,0 +1,231 @@
+"""Puts a project together: files, macros, properties, nodes, sources, links, checks, in the order in which each needs the others."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from headgate.declare import keys, shapes
+from headgate.declare.checks import CheckReader, subjects
+from headgate.declare.configs import check_folder_configs
+from headgate.declare.context import EnvVar  # noqa: F401
+from headgate.declare.document import Entry
+from headgate.declare.drafts import Draft
+from headgate.declare.folders import Files, find_files, read_text
+from headgate.declare.linking import Links, check_circles, link, render_canonical, with_ephemeral
+from headgate.declare.macros import MacroFile, Macros, builtin_files
+from headgate.declare.mistakes import Mistakes, nearest
+from headgate.declare.models import ask, existing_folders, find_drafts, folder_names, seed_hash
+from headgate.declare.naming import check_relations, name_relations
+from headgate.declare.properties import Properties, columns_of, read_properties, tags_of
+from headgate.declare.quick import environment_of
+from headgate.declare.reading import Reading
+from headgate.declare.rules import check_publish_groups, check_rules
+from headgate.declare.sandbox import Environment, TemplateFailed
+from headgate.declare.settings import Settings, read_settings
+from headgate.declare.sources import read_sources
+from headgate.declare.sql import fingerprint, normal_text
+from headgate.spec.errors import Location
+from headgate.spec.project import Exposure, Node, Project
+
+
+def read_project(root: str, environment: str, variables: Mapping[str, Any], *, use_cache: bool) -> Project:
+    """The project in `root`. Raises DeclarationError with every mistake."""
+    mistakes = Mistakes()
+    settings = read_settings(root, environment, variables, mistakes)
+    files = find_files(settings, mistakes)
+    reading = Reading(settings, files, read_macros(settings, files, mistakes), mistakes)
+    properties = read_properties(root, files, settings.name, settings.dbt, mistakes)
+    drafts = find_drafts(reading, properties)
+    _check_folders(drafts, reading)
+    for draft in drafts:
+        ask(draft, reading)
+    enabled = [d for d in drafts if d.enabled]
+    name_relations(drafts, reading)
+    check_relations(enabled, mistakes)
+    sources, written = read_sources(properties, reading)
+    links = Links.of(drafts, sources, settings.name)
+    for draft in enabled:
+        link(draft, links, mistakes)
+    check_circles(enabled, mistakes)
+    for draft in enabled:
+        render_canonical(draft, links, reading)
+    for draft in enabled:
+        check_rules(draft, reading)
+    checks = _checks(enabled, written, links, reading, properties)
+    groups = check_publish_groups(drafts, reading)
+    exposures = _exposures(properties, links, checks, reading)
+    _check_packages(reading)
+    mistakes.raise_if_any(settings.name)
+    return Project(
+        name=settings.name, root=root, environment=environment, schema_prefix=settings.schema_prefix, lake=settings.lake, state=settings.state,
+        digest=content_digest(reading), nodes=_nodes(enabled, reading), sources=sources, checks=checks.found, exposures=exposures,
+        publish_groups=groups, variables=settings.variables, secrets=settings.secrets, prices=settings.prices, quotas=settings.quotas,
+        audit_columns=settings.audit_columns, options=settings.options, notices=mistakes.notices,
+    )  # fmt: skip
+
+
+def read_macros(settings: Settings, files: Files, mistakes: Mistakes) -> Macros:
+    """All macro files of project and packages, and the built-in library. The project's own are parsed, so that mistakes show."""
+    macros = Macros(Environment(), settings.name, dispatch=dict(settings.dispatch))
+    for package in files.packages:
+        macros.packages.setdefault(package.name, {})
+    for file in builtin_files():
+        macros.add(file)
+    for source in (*files.of("macros"), *files.of("generic")):
+        text = read_text(settings.root, source.path, mistakes)
+        if text is None:
+            continue
+        file = MacroFile(source.package, source.path, text)
+        for name, line, first in macros.add(file):
+            mistakes.add(
+                "HG-D020", Location(source.path, line), f"macro '{name}' is also in {first.path}", expected="one macro of a name in a package",
+                todo="rename one of the two",
+            )  # fmt: skip
+        if source.package == settings.name:
+            try:
+                file.template(macros.environment)
+            except TemplateFailed as error:
+                mistakes.add(error.code, error.location, f"the template's syntax is wrong: {error.what}")
+    return macros
+
+
+def _check_folders(drafts: list[Draft], reading: Reading) -> None:
+    """Folder-level configs that name an unknown key or nothing that exists."""
+    settings = reading.settings
+    severity = "notice" if settings.dbt else "error"
+    for kind, paths in (("model", "model-paths"), ("seed", "seed-paths"), ("snapshot", "snapshot-paths")):
+        names = folder_names([d for d in drafts if d.resource_type == kind], settings.name)
+        names |= existing_folders(settings.root, settings.folders[paths]) | {p.name for p in reading.files.packages}
+        tree = settings.configs.get(kind + "s") or Entry()
+        check_folder_configs(tree, kind + "s", keys.CONFIG_OF[kind], names, severity, reading.mistakes)
+
+
+def _checks(
+    drafts: list[Draft], written: Mapping[str, Any], links: Links, reading: Reading, properties: Properties
+) -> CheckReader:
+    checks = CheckReader(reading, links)
+    for subject in subjects({d.unique_id: d for d in drafts}, written, links):
+        checks.attached(subject)
+    for file in reading.files.of("tests"):
+        checks.singular(file, properties)
+    return checks
+
+
+def _exposures(properties: Properties, links: Links, checks: CheckReader, reading: Reading) -> dict[str, Exposure]:
+    found: dict[str, Exposure] = {}
+    m = reading.mistakes
+    for declared in properties.exposures:
+        entry = declared.entry
+        name = shapes.required_name(entry, "an exposure", m)
+        if name is None:
+            continue
+        unique_id = f"exposure.{declared.package}.{name}"
+        severity = "error" if declared.package == reading.settings.name and not reading.settings.dbt else "notice"
+        shapes.known_keys(entry, keys.EXPOSURE_KEYS, f"exposure '{name}'", m, severity=severity)
+        if unique_id in found:
+            m.add(
+                "HG-D020",
+                entry.at("name"),
+                f"exposure '{name}' is declared twice (first at {found[unique_id].location})",
+                expected="one declaration",
+            )
+            continue
+        depends = []
+        for index, text in enumerate(shapes.texts(entry, "depends_on", m)):
+            place = entry["depends_on"].at(index) if isinstance(entry["depends_on"], list) else entry.value_at("depends_on")
+            before = len(m.errors)
+            unique = checks.reference(text, declared.package, place, f"exposure '{name}'")
+            if unique:
+                depends.append(unique)
+            elif len(m.errors) == before and not text.strip().startswith("metric("):
+                m.add("HG-D012", place, f"'{text}' is no reference", expected="ref('model') or source('source', 'table')")
+        owner = entry.get("owner")
+        email = owner.get("email") or owner.get("name") if isinstance(owner, Entry) else owner
+        found[unique_id] = Exposure(
+            unique_id,
+            name,
+            entry.at("name"),
+            tuple(depends),
+            None if email is None else str(email),
+            shapes.text(entry, "description", m, "") or "",
+        )
+    return found
+
+
+def _check_packages(reading: Reading) -> None:
+    """Packages that `packages.yml` names but nobody has filled in."""
+    settings = reading.settings
+    install = settings.folders["packages-install-path"][0]
+    for name in ("packages.yml", "dependencies.yml"):
+        if name not in reading.files.stamps or Path(settings.root, install).is_dir():
+            continue
+        text = read_text(settings.root, name, reading.mistakes) or ""
+        if "package:" in text or "git:" in text or "local:" in text:
+            reading.mistakes.add(
+                "HG-D090", Location(name), f"{name} names packages, but there is no folder {install}/", expected="the packages' files in it",
+                todo="run: headgate deps, or copy the folder from another clone",
+            )  # fmt: skip
+
+
+def _nodes(drafts: list[Draft], reading: Reading) -> dict[str, Node]:
+    by_id = {d.unique_id: d for d in drafts}
+    texts = {
+        d.unique_id: (with_ephemeral(by_id, d, d.canonical_sql), with_ephemeral(by_id, d, d.canonical_incremental_sql))
+        for d in drafts
+    }
+    return {d.unique_id: _node(d, texts[d.unique_id], reading) for d in drafts}
+
+
+def _node(draft: Draft, texts: tuple[str, str], reading: Reading) -> Node:
+    config = {k: v for k, v in draft.config.values.items() if v is not None}
+    entry = draft.patch.entry if draft.patch else None
+    grain = config.get("grain")
+    tier = config.get("tier")
+    return Node(
+        unique_id=draft.unique_id, resource_type=draft.resource_type, name=draft.name, package=draft.package, relation=draft.relation,
+        location=draft.location, path=draft.file.inner, language=draft.language, raw_code=draft.code, materialized=draft.materialized,
+        config=config, depends_on=draft.depends_on, canonical_sql=texts[0], canonical_incremental_sql=texts[1],
+        code_fingerprint=_fingerprint(draft, texts, config, reading), columns=columns_of(entry),
+        description=_description(entry), owner=config.get("owner"), grain=(grain,) if isinstance(grain, str) else tuple(grain or ()),
+        tier=tier, publish_group=config.get("publish_group"), tags=tags_of(config.get("tags")), meta=config.get("meta") or {},
+        fqn=draft.fqn, version=draft.version,
+    )  # fmt: skip
+
+
+def _description(entry: Entry | None) -> str:
+    return str(entry.get("description") or "") if entry is not None else ""
+
+
+def _fingerprint(draft: Draft, texts: tuple[str, str], config: Mapping[str, Any], reading: Reading) -> str:
+    """Of the rendered text, or the file's content for seeds and Python; and of macros whose outcome is only known at run time."""
+    if draft.language == "csv":
+        return fingerprint({**config, "materialized": draft.materialized}, seed_hash(reading.settings.root, draft.file))
+    if draft.language == "python":
+        return fingerprint({**config, "materialized": draft.materialized}, draft.ast_hash)
+    late = [draft.code] if "execute" in draft.code or "run_query" in draft.code else []
+    for package, name in sorted(draft.macros):
+        file = reading.macros.packages.get(package, {}).get(name)
+        if file is not None and ("execute" in file.text or "run_query" in file.text):
+            late.append(file.text)
+    normal = [normal_text(texts[0])] + ([normal_text(texts[1])] if texts[1] != texts[0] else [])
+    return fingerprint({**config, "materialized": draft.materialized}, *normal, *late)
+
+
+def content_digest(reading: Reading) -> str:
+    """What names the content of all files, variables and environment variables read."""
+    digest = hashlib.blake2b(digest_size=16)
+    settings = reading.settings
+    for path in sorted(reading.files.stamps):
+        digest.update(path.encode() + b"\0")
+        with Path(settings.root, path).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "blake2b").digest())
+    said = [settings.environment, settings.variables, environment_of(reading.env_vars)]
+    digest.update(json.dumps(said, sort_keys=True, default=str).encode())
+    return digest.hexdigest()
+
+
+__all__ = ["content_digest", "nearest", "read_macros", "read_project"]

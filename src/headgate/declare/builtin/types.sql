@@ -1,0 +1,1 @@
+{% macro default__type_string() %}VARCHAR{% endmacro %}

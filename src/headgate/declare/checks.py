@@ -1,0 +1,417 @@
+"""Data tests: generic ones from property files, singular ones from the tests folder."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from headgate.declare import keys, shapes
+from headgate.declare.configs import FolderConfigs, evaluated
+from headgate.declare.context import Recorder
+from headgate.declare.document import Entry, Items
+from headgate.declare.drafts import Draft, Ref
+from headgate.declare.folders import SourceFile, read_text
+from headgate.declare.linking import Links, resolve_ref, resolve_source
+from headgate.declare.mistakes import nearest
+from headgate.declare.models import ref_of, source_of
+from headgate.declare.properties import Declared, Properties, severity_for, tags_of
+from headgate.declare.reading import Reading
+from headgate.declare.relations import TemplateRelation
+from headgate.declare.sandbox import TemplateFailed, render
+from headgate.ports.plugins import manifests
+from headgate.ports.source import Manifest
+from headgate.spec.errors import Location
+from headgate.spec.project import CheckSpec, ColumnSpec
+
+_REF = re.compile(
+    r"^\s*(?:\{\{)?\s*ref\(\s*(?:['\"](\w+)['\"]\s*,\s*)?['\"](\w+)['\"]\s*(?:,\s*v(?:ersion)?\s*=\s*['\"]?(\w+)['\"]?\s*)?\)\s*(?:\}\})?\s*$"
+)
+_SOURCE = re.compile(r"^\s*(?:\{\{)?\s*source\(\s*['\"](\w+)['\"]\s*,\s*['\"](\w+)['\"]\s*\)\s*(?:\}\})?\s*$")
+_NAME_MAX = 63  # dbt's: longer names are cut and hashed
+_COMPARISON = re.compile(r"^\s*(!=|<>|=|==|<=|>=|<|>|between\b).+", re.I | re.S)
+
+
+@dataclass(slots=True)
+class Subject:
+    """What a test is attached to: a node or a source table."""
+
+    unique_id: str
+    name: str
+    package: str
+    label: str
+    columns: Mapping[str, ColumnSpec]
+    entry: Entry
+    prefix: str = ""  # "source_" for a source's table
+
+
+@dataclass(slots=True)
+class CheckReader:
+    """Collects the checks of a project."""
+
+    reading: Reading
+    links: Links
+    found: dict[str, CheckSpec] = field(default_factory=dict)
+    _drafts_of_tests: dict[str, Draft] = field(default_factory=dict)
+    _trees: dict[str, FolderConfigs] = field(default_factory=dict)
+
+    def attached(self, subject: Subject) -> None:
+        """The generic tests in a subject's entry and in its columns."""
+        for value, place in self._listed(subject.entry):
+            self._generic(value, place, subject, None)
+        columns = subject.entry.get("columns")
+        for column in columns if isinstance(columns, Items) else ():
+            if isinstance(column, Entry) and isinstance(column.get("name"), str):
+                for value, place in self._listed(column):
+                    self._generic(value, place, subject, column["name"])
+
+    def _listed(self, entry: Entry) -> Iterator[tuple[Any, Location]]:
+        for key in ("data_tests", "tests"):
+            items = entry.get(key)
+            if items is None:
+                continue
+            if not isinstance(items, Items):
+                shapes.wrong_type(entry, key, "a list of tests", self.reading.mistakes)
+                continue
+            for index, item in enumerate(items):
+                yield item, items.at(index)
+
+    def _generic(self, value: Any, place: Location, subject: Subject, column: str | None) -> None:
+        m = self.reading.mistakes
+        where = f"column '{column}' of {subject.label}" if column else subject.label
+        named = _named(value)
+        if named is None:
+            m.add(
+                "HG-D012", place, f"a test of {where} is {shapes.told(value)}", expected="a test's name, or '- name: {arguments}'"
+            )
+            return
+        kind, body, place = named[0], named[1], named[2] or place
+        resolved = self._kind(kind, place, where)
+        if resolved is None:
+            return
+        config = self._config(body, subject.package, where)
+        arguments, places = _arguments(body)
+        column = str(arguments.pop("column_name", column)) if "column_name" in arguments or column else None
+        ok = self._check_arguments(resolved, arguments, places, place, where, column)
+        if not ok or config.get("enabled") is False:
+            return
+        depends, arguments = self._resolve_arguments(arguments, places, resolved, subject, place)
+        name = str(body.get("name") or _generated(kind, subject, column, arguments))
+        raw = ""
+        if resolved.startswith("macro:"):
+            raw = "{{ test_" + resolved.removeprefix("macro:").rpartition(".")[2] + "(model=model, …) }}"
+        self._keep(
+            name, resolved, place, subject.unique_id, column, arguments, tuple(dict.fromkeys((subject.unique_id, *depends))), raw, config,
+            subject.package, own_name="name" in body,
+        )  # fmt: skip
+
+    def _kind(self, kind: str, place: Location, where: str) -> str | None:
+        """The check's kind: the project's own test macro, a package's, or a plug-in's."""
+        package, _, short = kind.rpartition(".")
+        macro = self.reading.macros.test_macro(short, package or None)
+        if macro is not None:
+            return f"macro:{macro[0]}.{short}" if macro[0] != self.reading.settings.name else f"macro:{short}"
+        known = manifests("checks")
+        if short in known and (not package or package.startswith("dbt") or package == "headgate"):
+            return short
+        macros = [
+            n.removeprefix("test_") for names in self.reading.macros.packages.values() for n in names if n.startswith("test_")
+        ]
+        near = nearest(short, [*known, *macros])
+        todo = (
+            f"fill the package '{package}' into {self.reading.settings.folders['packages-install-path'][0]}/"
+            if package and near is None
+            else ""
+        )
+        self.reading.mistakes.add(
+            "HG-D080", place, f"unknown test '{kind}' on {where}", expected="" if near or todo else "one of " + ", ".join(sorted(known)),
+            todo=todo, suggestion=near,
+        )  # fmt: skip
+        return None
+
+    def _config(self, body: Entry, package: str, where: str) -> dict[str, Any]:
+        """Folder config for tests, then the test's own keys, then its `config:`."""
+        found = dict(self._folder_config((package,)))
+        severity = severity_for(package, self.reading.settings.name, self.reading.settings.dbt)
+        inner = shapes.mapping(body, "config", self.reading.mistakes)
+        shapes.known_keys(inner, keys.TEST_CONFIG, f"'config' of a test of {where}", self.reading.mistakes, severity=severity)
+        for entry in (body, inner):
+            for key in keys.TEST_CONFIG:
+                if entry.get(key) is not None:
+                    found[key] = evaluated(entry[key], entry.value_at(key), lambda t, p: self.reading.evaluate_in(package, t, p))
+                    self._check_config(key, found[key], entry.value_at(key))
+        return found
+
+    def _folder_config(self, fqn: tuple[str, ...]) -> Mapping[str, Any]:
+        package = self.reading.settings.name
+        tree = self._trees.get(package)
+        if tree is None:
+            configs = self.reading.settings.configs.get("tests") or Entry()
+            tree = self._trees[package] = FolderConfigs(configs, package, keys.TEST_CONFIG, self.reading.evaluate)
+        return tree.of((*fqn, ""), own=fqn[0] == package).values
+
+    def _check_config(self, key: str, value: Any, place: Location) -> None:
+        m = self.reading.mistakes
+        if key == "severity":
+            shapes.one_of(str(value).lower(), ("error", "warn"), key, place, m)
+        elif key == "on_fail":
+            shapes.one_of(value, keys.ON_FAIL, key, place, m)
+        elif key in ("warn_if", "error_if") and not (isinstance(value, str) and _COMPARISON.match(value)):
+            m.add("HG-D015", place, f"'{key}' is {shapes.told(value)}", expected="a comparison such as '> 10' or '!= 0'")
+        elif key == "limit" and (isinstance(value, bool) or not isinstance(value, int)):
+            m.add("HG-D012", place, f"'limit' is {shapes.told(value)}", expected="a number of rows")
+
+    def _check_arguments(
+        self,
+        kind: str,
+        arguments: Mapping[str, Any],
+        places: Mapping[str, Location],
+        place: Location,
+        where: str,
+        column: str | None,
+    ) -> bool:
+        if kind.startswith("macro:"):
+            return True
+        manifest: Manifest = manifests("checks")[kind]
+        m, ok = self.reading.mistakes, True
+        names = [o.name for o in manifest.options]
+        for name in arguments:
+            if name not in names:
+                near = nearest(name, [*names, *keys.TEST_KEYS])
+                m.add(
+                    "HG-D081", places.get(name, place), f"test '{kind}' on {where} has no argument '{name}'",
+                    expected="" if near else ("one of " + ", ".join(names) if names else "no arguments"), suggestion=near,
+                )  # fmt: skip
+                ok = False
+        for option in manifest.options:
+            value = arguments.get(option.name)
+            if value is None and option.required:
+                m.add(
+                    "HG-D081",
+                    place,
+                    f"test '{kind}' on {where} lacks '{option.name}'",
+                    expected=f"{option.name}: {option.summary}",
+                )
+                ok = False
+            elif value is not None and not _is_a(value, option.type):
+                m.add(
+                    "HG-D081",
+                    places.get(option.name, place),
+                    f"'{option.name}' of test '{kind}' is {shapes.told(value)}",
+                    expected=f"a {option.type}",
+                )
+                ok = False
+        if "column" in manifest.capabilities and column is None:
+            m.add(
+                "HG-D081",
+                place,
+                f"test '{kind}' on {where} needs a column",
+                expected="it under 'columns:', or an argument 'column_name'",
+            )
+            ok = False
+        return ok
+
+    def _resolve_arguments(
+        self, arguments: dict[str, Any], places: Mapping[str, Location], kind: str, subject: Subject, place: Location
+    ) -> tuple[list[str], dict[str, Any]]:
+        """Arguments that are ref() or source(): a plug-in gets the unique id, a macro the template text."""
+        depends: list[str] = []
+        found: dict[str, Any] = {}
+        for name, value in arguments.items():
+            found[name] = value
+            if not isinstance(value, str):
+                continue
+            unique_id = self.reference(value, subject.package, places.get(name, place), f"a test of {subject.label}")
+            if unique_id:
+                depends.append(unique_id)
+                found[name] = unique_id if not kind.startswith("macro:") else "{{ " + value.strip().strip("{}").strip() + " }}"
+            elif ("{{" in value or "{%" in value) and unique_id is None and not (_REF.match(value) or _SOURCE.match(value)):
+                found[name] = self.reading.evaluate_in(subject.package, value, places.get(name, place))
+        return depends, found
+
+    def reference(self, text: str, package: str, place: Location, who: str) -> str | None:
+        """The unique id that a text `ref('…')` or `source('…', '…')` means; None for any other text, or with a mistake."""
+        m = self.reading.mistakes
+        match = _REF.match(text)
+        if match:
+            ref: Ref = (match[1], match[2], match[3])
+            node = resolve_ref(ref, package, self.links, place, who, m)
+            return node.unique_id if node else None
+        match = _SOURCE.match(text)
+        if match:
+            table = resolve_source((match[1], match[2]), self.links, (place, place), who, m)
+            return table.unique_id if table else None
+        return None
+
+    def _keep(
+        self, name: str, kind: str, place: Location, attached: str | None, column: str | None, arguments: Mapping[str, Any],
+        depends: tuple[str, ...], raw: str, config: Mapping[str, Any], package: str, *, own_name: bool,
+    ) -> None:  # fmt: skip
+        unique_id = f"test.{package}.{name}"
+        if unique_id in self.found:
+            first = self.found[unique_id]
+            if own_name or kind == "singular":
+                self.reading.mistakes.add(
+                    "HG-D020", place, f"test '{name}' has the name of another test (at {first.location})", expected="names that differ",
+                )  # fmt: skip
+                return
+            if (first.attached_to, first.column, dict(first.arguments), first.where) == (
+                attached,
+                column,
+                dict(arguments),
+                config.get("where"),
+            ):
+                self.reading.mistakes.add(
+                    "HG-D020", place, f"test '{name}' stands twice (first at {first.location})", expected="each test once",
+                    todo="remove one, or give one a 'name:'",
+                )  # fmt: skip
+                return
+            name = f"{name}_{_short([arguments, config, column])}"
+            unique_id = f"test.{package}.{name}"
+        severity = str(config.get("severity") or "error").lower()
+        self.found[unique_id] = CheckSpec(
+            unique_id=unique_id, name=name, kind=kind, package=package, location=place, attached_to=attached, column=column,
+            arguments=arguments, depends_on=depends, raw_code=raw, severity=severity if severity in ("error", "warn") else "error",
+            warn_if=str(config.get("warn_if") or "!= 0"), error_if=str(config.get("error_if") or "!= 0"),
+            fail_calc=str(config.get("fail_calc") or "count(*)"), where=config.get("where"), limit=config.get("limit"),
+            store_failures=bool(config.get("store_failures", False)), on_fail=str(config.get("on_fail") or "block"),
+            tags=tags_of(config.get("tags")), meta=config.get("meta") or {},
+        )  # fmt: skip
+
+    def singular(self, file: SourceFile, properties: Properties) -> None:
+        """A query of the tests folder: its rows are failures."""
+        text = read_text(self.reading.settings.root, file.path, self.reading.mistakes)
+        if text is None:
+            return
+        draft = Draft("test", file.stem, file, "sql", text)
+        recorder = Recorder()
+        try:
+            template = self.reading.environment.template(text, file.path)
+            names = self.reading.names(file.package, recorder, {}, **self._recording(recorder), model={"name": file.stem})
+            render(template, names, file.path)
+        except TemplateFailed as error:
+            self.reading.fail(error)
+            return
+        who = f"test '{file.stem}'"
+        depends = []
+        for ref in dict.fromkeys(recorder.refs):
+            node = resolve_ref(ref, file.package, self.links, draft.ref_place(ref), who, self.reading.mistakes)
+            depends += [node.unique_id] if node else []
+        for key in dict.fromkeys(recorder.sources):
+            places = (draft.source_place(key, 0), draft.source_place(key, 1))
+            table = resolve_source(key, self.links, places, who, self.reading.mistakes)
+            depends += [table.unique_id] if table else []
+        entry = properties.singular.get((file.package, file.stem))
+        config = {
+            **self._folder_config((file.package, *file.folders)),
+            **(self._config(entry, file.package, who) if entry else {}),
+            **recorder.config,
+        }
+        if config.get("enabled") is False:
+            return
+        nodes = [d for d in depends if not d.startswith("source.")]
+        attached = depends[0] if len(depends) == 1 else nodes[0] if len(nodes) == 1 else None
+        self._keep(
+            file.stem,
+            "singular",
+            Location(file.path),
+            attached,
+            None,
+            {},
+            tuple(depends),
+            text,
+            config,
+            file.package,
+            own_name=True,
+        )
+
+    def _recording(self, recorder: Recorder) -> dict[str, Any]:
+        catalog = self.reading.settings.lake.name
+
+        def ref(*args: Any, v: Any = None, version: Any = None) -> TemplateRelation:
+            recorder.refs.append(ref_of(args, v if v is not None else version))
+            return TemplateRelation(catalog, "", str(args[-1]))
+
+        def source(*args: Any) -> TemplateRelation:
+            recorder.sources.append(source_of(args))
+            return TemplateRelation(catalog, args[0], args[1])
+
+        return {"ref": ref, "source": source, "this": TemplateRelation(catalog, "", "test")}
+
+
+def subjects(drafts: Mapping[str, Draft], written: Mapping[str, Declared], links: Links) -> Iterator[Subject]:
+    """Everything that generic tests can be attached to."""
+    from headgate.declare.properties import columns_of
+
+    for draft in drafts.values():
+        if draft.patch is not None:
+            entry = draft.patch.entry
+            label = f"{draft.resource_type} '{draft.name}'"
+            yield Subject(draft.unique_id, draft.name, draft.package, label, columns_of(entry), entry)
+    for unique_id, declared in written.items():
+        table = links.sources[unique_id]
+        label = f"source table '{table.source}.{table.name}'"
+        yield Subject(unique_id, f"{table.source}_{table.name}", table.package, label, table.columns, declared.entry, "source_")
+
+
+def _named(value: Any) -> tuple[str, Entry, Location | None] | None:
+    """A test item as (kind, body): `unique`, `{unique: {…}}`, or `{name: …, test_name: unique, …}`."""
+    if isinstance(value, str):
+        return value, Entry(), None
+    if not isinstance(value, Entry) or not value:
+        return None
+    if isinstance(value.get("test_name"), str):
+        return value["test_name"], value, value.at("test_name")
+    kind = next(iter(value))
+    body = value[kind]
+    if body is not None and not isinstance(body, Entry):
+        return None
+    merged = Entry(value.file, value.place)
+    for part in ([body] if isinstance(body, Entry) else []) + [value]:
+        for key in part:
+            if key != kind or part is body:
+                merged.put(key, part[key], *part.places(key))
+    return kind, merged, value.at(kind)
+
+
+def _arguments(body: Entry) -> tuple[dict[str, Any], dict[str, Location]]:
+    """The arguments of a test, flat or under `arguments:`, with their places."""
+    found: dict[str, Any] = {}
+    places: dict[str, Location] = {}
+    inner = body.get("arguments")
+    for part in (body, inner):
+        if isinstance(part, Entry):
+            for key in part:
+                if part is inner or key not in keys.TEST_KEYS or key == "column_name":
+                    found[key], places[key] = shapes.plain(part[key]), part.value_at(key)
+    return found, places
+
+
+def _is_a(value: Any, type_name: str) -> bool:
+    if isinstance(value, str) and "{{" in value:
+        return True
+    return {
+        "text": isinstance(value, str),
+        "number": isinstance(value, int | float) and not isinstance(value, bool),
+        "boolean": isinstance(value, bool),
+        "list": isinstance(value, list),
+        "mapping": isinstance(value, dict),
+    }.get(type_name, True)
+
+
+def _generated(kind: str, subject: Subject, column: str | None, arguments: Mapping[str, Any]) -> str:
+    """dbt's name of a generic test: kind, subject, column and arguments; long ones are cut and hashed."""
+    flat: list[str] = []
+    for key, value in sorted({**arguments, **({"column_name": column} if column else {})}.items()):
+        parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+        flat += [re.sub(r"[^0-9a-zA-Z_]+", "_", str(part)) for part in parts]
+    full = f"{subject.prefix}{kind.replace('.', '_')}_{subject.name}" + ("_" + "__".join(flat) if flat else "")
+    if len(full) < _NAME_MAX + 1:
+        return full
+    return full[:30] + "_" + hashlib.md5(full.encode(), usedforsecurity=False).hexdigest()
+
+
+def _short(value: Any) -> str:
+    return hashlib.md5(repr(value).encode(), usedforsecurity=False).hexdigest()[:8]

@@ -1,0 +1,30 @@
+"""A project and its templates, as one value; the face that `headgate.declare.load` opens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from headgate.ports.templates import Templates
+from headgate.spec.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A project and the templates to render it with."""
+
+    project: Project
+    templates: Templates
+
+
+def load(root: str, *, environment: str, variables: Mapping[str, Any], use_cache: bool) -> Loaded:
+    """See `headgate.declare.load`."""
+    from headgate.declare.templates import ProjectTemplates
+
+    root = os.path.abspath(root)
+    from headgate.declare.assembly import read_project
+
+    project = read_project(root, environment, variables, use_cache=use_cache)
+    return Loaded(project, ProjectTemplates(project, variables))

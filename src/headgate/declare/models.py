@@ -1,0 +1,356 @@
+"""Model, seed and snapshot files to drafts: what is in the folders, what each asks for, how each is configured."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from headgate.declare import keys, shapes
+from headgate.declare.configs import Config, FolderConfigs, in_file_config, property_config
+from headgate.declare.context import Recorder, plain_data
+from headgate.declare.document import Entry
+from headgate.declare.drafts import Draft
+from headgate.declare.folders import SourceFile, read_text
+from headgate.declare.properties import Patch, Properties, severity_for
+from headgate.declare.reading import Reading
+from headgate.declare.relations import TemplateRelation
+from headgate.declare.sandbox import TemplateFailed, render
+from headgate.spec.errors import Location
+
+_SNAPSHOT = re.compile(r"\{%[-+]?\s*snapshot\s+([A-Za-z_]\w*)\s*[-+]?%\}(.*?)\{%[-+]?\s*endsnapshot\s*[-+]?%\}", re.S)
+_CODE_REF = re.compile(r"['\"](\w+)['\"]")
+
+
+def find_drafts(reading: Reading, properties: Properties) -> list[Draft]:
+    """All models, seeds and snapshots of project and packages, configured from folders and property files."""
+    drafts = [*_models(reading), *_seeds(reading), *_snapshots(reading, properties)]
+    drafts = _once(drafts, reading)
+    used: set[tuple[str, str, str]] = set()
+    configs = _FolderRules(reading)
+    versioned = [v for draft in drafts for v in _versions(draft, properties, reading, used)]
+    for draft in versioned:
+        draft.config = configs.of(draft)
+        if draft.patch is not None:
+            severity = severity_for(draft.patch.package, reading.settings.name, reading.settings.dbt)
+            evaluate = _evaluator(reading, draft.patch.package)
+            property_config(draft.config, draft.patch.entry, draft.resource_type, severity, evaluate, reading.mistakes)
+    _undescribed(properties, used, versioned, reading)
+    return versioned
+
+
+def _evaluator(reading: Reading, package: str) -> Any:
+    return lambda text, place: reading.evaluate_in(package, text, place)
+
+
+class _FolderRules:
+    """Folder configs: a package's own under the project's."""
+
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self._trees: dict[tuple[str, str], FolderConfigs] = {}
+
+    def of(self, draft: Draft) -> Config:
+        """A fresh config with what the folders say."""
+        kind = draft.resource_type + "s"
+        config = Config()
+        owners = dict.fromkeys((draft.package, self.reading.settings.name))
+        for owner in owners:
+            found = self._tree(kind, owner).of(draft.fqn, own=owner == draft.package)
+            for key, value in found.values.items():
+                config.put(key, value, found.places[key])
+        return config
+
+    def _tree(self, kind: str, package: str) -> FolderConfigs:
+        key = (kind, package)
+        if key not in self._trees:
+            configs = next(p.configs for p in self.reading.files.packages if p.name == package)
+            tree = configs.get(kind) or Entry()
+            self._trees[key] = FolderConfigs(tree, package, keys.CONFIG_OF[kind[:-1]], _evaluator(self.reading, package))
+        return self._trees[key]
+
+
+def _models(reading: Reading) -> Iterator[Draft]:
+    for kind, language in (("models", "sql"), ("python", "python")):
+        for file in reading.files.of(kind):
+            text = read_text(reading.settings.root, file.path, reading.mistakes)
+            if text is not None and not (language == "python" and file.stem.startswith("_")):
+                yield Draft("model", file.stem, file, language, text)
+
+
+def _seeds(reading: Reading) -> Iterator[Draft]:
+    for file in reading.files.of("seeds"):
+        yield Draft("seed", file.stem, file, "csv", "")
+
+
+def _snapshots(reading: Reading, properties: Properties) -> Iterator[Draft]:
+    for file in reading.files.of("snapshots"):
+        text = read_text(reading.settings.root, file.path, reading.mistakes)
+        if text is None:
+            continue
+        blocks = list(_SNAPSHOT.finditer(text))
+        if not blocks:
+            reading.mistakes.add(
+                "HG-D040", Location(file.path), "the file holds no snapshot", expected="{% snapshot name %} … {% endsnapshot %}",
+            )  # fmt: skip
+        for block in blocks:
+            yield Draft("snapshot", block[1], file, "sql", block[2], first_line=text.count("\n", 0, block.start(2)) + 1)
+    for (kind, _, name), patch in properties.patches.items():
+        relation = _declared_relation(patch) if kind == "snapshot" else None
+        if relation is not None:
+            code = "select * from {{ " + relation.strip().removeprefix("{{").removesuffix("}}").strip() + " }}"
+            yield Draft("snapshot", name, patch.file, "sql", code, first_line=patch.entry.place[0])
+
+
+def _declared_relation(patch: Patch) -> str | None:
+    """`relation:` of a snapshot in YAML."""
+    inner = patch.entry.get("config")
+    found = patch.entry.get("relation") or (inner.get("relation") if isinstance(inner, Entry) else None)
+    return found if isinstance(found, str) else None
+
+
+def _once(drafts: list[Draft], reading: Reading) -> list[Draft]:
+    """One draft per kind, package and name; every further one is a mistake."""
+    first: dict[tuple[str, str], Draft] = {}
+    kept = []
+    for draft in drafts:
+        key = (draft.package, draft.name)
+        before = first.setdefault(key, draft)
+        if before is draft:
+            kept.append(draft)
+            continue
+        reading.mistakes.add(
+            "HG-D020", draft.location, f"{draft.resource_type} '{draft.name}' has the name of a {before.resource_type} in {before.file.path}",
+            expected="names that differ, as ref() finds by name", todo="rename one of the two files",
+        )  # fmt: skip
+    return kept
+
+
+def _versions(draft: Draft, properties: Properties, reading: Reading, used: set[tuple[str, str, str]]) -> list[Draft]:
+    """The draft with its patch; for a file of a versioned model, that version."""
+    found = _patch_of(draft.resource_type, draft.package, draft.name, properties, reading)
+    if found is not None and not (draft.resource_type == "model" and found.entry.get("versions")):
+        draft.patch = found
+        used.add((found.kind, found.package, found.name))
+        return [draft]
+    for (kind, package, name), patch in properties.patches.items():
+        if kind != "model" or package != draft.package or draft.resource_type != "model" or not patch.entry.get("versions"):
+            continue
+        for item in patch.entry["versions"]:
+            version = str(item.get("v")) if isinstance(item, dict) else ""
+            if draft.name in (
+                item.get("defined_in") if isinstance(item, dict) else None,
+                f"{name}_v{version}",
+                f"{name}.v{version}",
+            ):
+                used.add((kind, package, name))
+                draft.name, draft.version, draft.patch, draft.alias = name, version, patch, f"{name}_v{version}"
+                return [draft]
+    return [draft]
+
+
+def _patch_of(kind: str, package: str, name: str, properties: Properties, reading: Reading) -> Patch | None:
+    """The description by the node's own package; the project may describe a package's node as well."""
+    return properties.patches.get((kind, package, name)) or properties.patches.get((kind, reading.settings.name, name))
+
+
+def _undescribed(properties: Properties, used: set[tuple[str, str, str]], drafts: list[Draft], reading: Reading) -> None:
+    """A description of something that has no file."""
+    for key, patch in properties.patches.items():
+        if key in used or patch.package != reading.settings.name:
+            continue
+        names = {d.name: d.resource_type for d in drafts}
+        other = names.get(patch.name)
+        near = None if other else _near(patch.name, [n for n, kind in names.items() if kind == patch.kind])
+        what = f"{patch.kind} '{patch.name}' is described here, but there is no file for it"
+        if other:
+            what = f"'{patch.name}' is described as a {patch.kind}, but it is a {other}"
+        reading.mistakes.add(
+            "HG-D022", patch.entry.value_at("name"), what, suggestion=near,
+            expected=f"a description under '{other}s:'" if other else "the name of an existing file without its ending",
+            severity="error" if other or not reading.settings.dbt else "warning",
+        )  # fmt: skip
+
+
+def _near(name: str, known: list[str]) -> str | None:
+    from headgate.declare.mistakes import nearest
+
+    return nearest(name, known)
+
+
+def ask(draft: Draft, reading: Reading) -> None:
+    """Render the draft without knowing any relation: its config(), refs and sources."""
+    recorder = Recorder()
+    if draft.language == "sql":
+        _ask_sql(draft, reading, recorder)
+    elif draft.language == "python":
+        _ask_python(draft, reading, recorder)
+    take_in(draft, recorder.config, reading)
+    draft.refs = list(dict.fromkeys(recorder.refs))
+    draft.sources = list(dict.fromkeys(recorder.sources))
+
+
+def take_in(draft: Draft, given: Mapping[str, Any], reading: Reading) -> None:
+    """Put what `config()` said on top of the draft's configuration."""
+    severity = severity_for(draft.package, reading.settings.name, reading.settings.dbt)
+    what = f"{draft.resource_type} '{draft.name}'"
+    in_file_config(draft.config, given, draft.resource_type, draft.config_place, severity, what, reading.mistakes)
+
+
+def _ask_sql(draft: Draft, reading: Reading, recorder: Recorder) -> None:
+    try:
+        template = reading.environment.template(draft.code, draft.file.path, first_line=draft.first_line)
+        catalog = reading.settings.lake.name
+        twice = "is_incremental" in draft.code
+        for incremental in (False, True) if twice else (False,):
+            names = reading.names(
+                draft.package, recorder, draft.config.values, model=model_names(draft), this=TemplateRelation(catalog, "", draft.name),
+                ref=_recording_ref(recorder, catalog), source=_recording_source(recorder, catalog), is_incremental=_constant(incremental),
+            )  # fmt: skip
+            render(template, names, draft.file.path)
+            draft.macros |= names["_headgate_macros"].used
+    except TemplateFailed as error:
+        draft.failed = True
+        reading.fail(error)
+
+
+def _constant(value: Any) -> Any:
+    return lambda: value
+
+
+def model_names(draft: Draft) -> dict[str, Any]:
+    """`model` as a template sees it."""
+    return {
+        "name": draft.name, "alias": draft.relation.name or draft.name, "schema": draft.relation.schema, "database": "lake",
+        "package_name": draft.package, "unique_id": draft.unique_id, "resource_type": draft.resource_type,
+        "original_file_path": draft.file.inner, "path": draft.file.inner, "fqn": list(draft.fqn), "config": draft.config.values,
+        "tags": draft.value("tags", []), "meta": draft.value("meta", {}), "raw_code": draft.code, "language": draft.language,
+        "version": draft.version, "columns": {}, "depends_on": {"nodes": list(draft.depends_on), "macros": []}, "batch": None,
+    }  # fmt: skip
+
+
+def _recording_ref(recorder: Recorder, catalog: str) -> Any:
+    def ref(*args: Any, v: Any = None, version: Any = None) -> TemplateRelation:
+        recorder.refs.append(ref_of(args, v if v is not None else version))
+        return TemplateRelation(catalog, "", str(args[-1]))
+
+    return ref
+
+
+def ref_of(args: tuple[Any, ...], version: Any) -> tuple[str | None, str, str | None]:
+    """The arguments of ref() as (package, name, version). Raises CompilerError."""
+    from headgate.declare.sandbox import CompilerError
+
+    if len(args) not in (1, 2) or not all(isinstance(a, str) for a in args):
+        raise CompilerError("ref() takes a model's name, or a package and a model's name")
+    return (args[0] if len(args) == 2 else None, args[-1], None if version is None else str(version))
+
+
+def _recording_source(recorder: Recorder, catalog: str) -> Any:
+    def source(*args: Any) -> TemplateRelation:
+        recorder.sources.append(source_of(args))
+        return TemplateRelation(catalog, args[0], args[1])
+
+    return source
+
+
+def source_of(args: tuple[Any, ...]) -> tuple[str, str]:
+    """The arguments of source(). Raises CompilerError."""
+    from headgate.declare.sandbox import CompilerError
+
+    if len(args) != 2 or not all(isinstance(a, str) for a in args):
+        raise CompilerError("source() takes a source's name and a table's name")
+    return args[0], args[1]
+
+
+def _ask_python(draft: Draft, reading: Reading, recorder: Recorder) -> None:
+    """Find `dbt.ref`, `dbt.source` and `dbt.config` in a Python model without running it."""
+    try:
+        tree = ast.parse(draft.code, draft.file.path)
+    except SyntaxError as error:
+        draft.failed = True
+        reading.mistakes.add(
+            "HG-D051", Location(draft.file.path, error.lineno or 1, error.offset or 0), f"Python syntax: {error.msg}"
+        )
+        return
+    draft.ast_hash = ast.dump(tree)
+    model = next((n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "model"), None)
+    if model is None or len(model.args.args) != 2:
+        draft.failed = True
+        place = Location(draft.file.path, model.lineno if model else 1)
+        reading.mistakes.add(
+            "HG-D051",
+            place,
+            f"Python model '{draft.name}' has no function model(dbt, session)",
+            expected="def model(dbt, session):",
+        )
+        return
+    handle = model.args.args[0].arg
+    for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call)):
+        target = call.func
+        if not (isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id == handle):
+            continue
+        if target.attr in ("ref", "source", "config"):
+            _python_call(draft, call, target.attr, recorder, reading)
+
+
+def _python_call(draft: Draft, call: ast.Call, kind: str, recorder: Recorder, reading: Reading) -> None:
+    from headgate.declare.sandbox import CompilerError
+
+    try:
+        args = tuple(ast.literal_eval(a) for a in call.args)
+        keywords = {k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg}
+        if kind == "config":
+            recorder.config.update({k: plain_data(v) for k, v in keywords.items()})
+        elif kind == "ref":
+            recorder.refs.append(ref_of(args, keywords.get("v", keywords.get("version"))))
+        else:
+            recorder.sources.append(source_of(args))
+    except (ValueError, CompilerError) as error:
+        what = str(error) if isinstance(error, CompilerError) else f"dbt.{kind}() has an argument that is no literal"
+        reading.mistakes.add(
+            "HG-D051", Location(draft.file.path, call.lineno, call.col_offset + 1), what, expected="literal arguments, as the file is read without being run",
+        )  # fmt: skip
+
+
+def seed_header(root: str, file: SourceFile, delimiter: str) -> tuple[str, ...]:
+    """The column names of a seed; empty when the file is."""
+    import csv
+
+    with Path(root, file.path).open(encoding="utf-8-sig", newline="") as lines:
+        return tuple(next(csv.reader(lines, delimiter=delimiter), ()))
+
+
+def seed_hash(root: str, file: SourceFile) -> str:
+    """What identifies a seed's content."""
+    import hashlib
+
+    with Path(root, file.path).open("rb") as content:
+        return hashlib.file_digest(content, "blake2b").hexdigest()[:32]
+
+
+def folder_names(drafts: list[Draft], package: str) -> set[str]:
+    """All folders, names and packages that a folder-level config may name."""
+    found = {part for draft in drafts for part in draft.fqn}
+    return found | {package}
+
+
+def existing_folders(root: str, paths: tuple[str, ...]) -> set[str]:
+    """The names of all folders below `paths`, empty ones too."""
+    return {name for path in paths for _, names, _ in os.walk(os.path.join(root, path)) for name in names}
+
+
+__all__ = [
+    "ask",
+    "existing_folders",
+    "find_drafts",
+    "folder_names",
+    "model_names",
+    "seed_hash",
+    "seed_header",
+    "shapes",
+    "take_in",
+]

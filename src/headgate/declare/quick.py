@@ -1,0 +1,86 @@
+"""Has anything of the project changed? Answered from file sizes and times alone, with the standard library alone.
+
+The last full reading leaves `.headgate/cache/reading.json`: which folders it read and which environment variables. Until it
+exists, dbt's ordinary folders are taken.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+CACHE = os.path.join(".headgate", "cache")
+READING = "reading.json"
+ROOT_FILES = ("headgate.yml", "headgate.yaml", "dbt_project.yml", "profiles.yml", "packages.yml", "dependencies.yml")
+FOLDERS = ("sources", "models", "seeds", "snapshots", "tests", "macros", "docs", "analyses", "dbt_packages")
+SUFFIXES = (".yml", ".yaml", ".sql", ".py", ".csv", ".md")
+
+Stamp = tuple[int, int, int]
+"""Size in bytes, time of change and time of the inode's change in nanoseconds."""
+
+
+def digest(root: str) -> str:
+    """A name of the state of all files read and of the environment variables used. Equal: nothing has changed."""
+    reading = last_reading(root)
+    return signature(stamps(root, reading.get("folders") or FOLDERS), environment_of(reading.get("env_vars") or ()))
+
+
+def last_reading(root: str) -> Mapping[str, Any]:
+    """What the last full reading left: `folders` and `env_vars`; empty when there is none."""
+    try:
+        with open(os.path.join(root, CACHE, READING), encoding="utf-8") as file:
+            found = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def environment_of(names: Any) -> dict[str, str | None]:
+    """The present values of the environment variables `names`."""
+    return {name: os.environ.get(name) for name in sorted(names)}
+
+
+def signature(found: Mapping[str, Stamp], variables: Mapping[str, str | None]) -> str:
+    """One hash over files with their stamps, and environment variables with their values."""
+    text = json.dumps([sorted(found.items()), sorted(variables.items(), key=lambda item: item[0])])
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def stamps(root: str, folders: Any) -> dict[str, Stamp]:
+    """Every file that a reading of the project would open, relative to `root` with forward slashes, with its stamp."""
+    found: dict[str, Stamp] = {}
+    for name in ROOT_FILES:
+        try:
+            status = os.stat(os.path.join(root, name))
+        except OSError:
+            continue
+        found[name] = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    for folder in folders:
+        for path, status in _files(os.path.join(root, folder), folder):
+            found[path] = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return found
+
+
+def _files(folder: str, shown: str, depth: int = 0) -> Iterator[tuple[str, os.stat_result]]:
+    """Files with a known suffix below `folder`. A link is followed at most 32 folders deep, so that a circle of links ends."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        name = entry.name
+        if name.startswith((".", "__pycache__")):
+            continue
+        try:
+            status = entry.stat()
+        except OSError:
+            continue
+        if stat.S_ISDIR(status.st_mode):
+            if depth < 32:
+                yield from _files(entry.path, f"{shown}/{name}", depth + 1)
+        elif name.endswith(SUFFIXES):
+            yield f"{shown}/{name}", status

@@ -1,0 +1,107 @@
+"""What every reader of one loading shares: settings, files, macros, mistakes, and the names of templates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from headgate.declare.configs import native
+from headgate.declare.context import ConfigCall, ContextView, EnvVar, Names, ParseAdapter, Recorder, Var, constant_names, copied
+from headgate.declare.folders import Files
+from headgate.declare.macros import Macros, Scope
+from headgate.declare.mistakes import Mistakes, nearest
+from headgate.declare.sandbox import Environment, TemplateFailed, guarded, render
+from headgate.declare.settings import Settings
+from headgate.spec.errors import Location
+
+
+@dataclass
+class Reading:
+    """One loading of a project."""
+
+    settings: Settings
+    files: Files
+    macros: Macros
+    mistakes: Mistakes
+    env_vars: set[str] = field(default_factory=set)
+
+    @property
+    def environment(self) -> Environment:
+        """The Jinja environment."""
+        return self.macros.environment
+
+    @cached_property
+    def constants(self) -> dict[str, Any]:
+        """The names that no template's own place changes."""
+        s = self.settings
+        target = Names(
+            name=s.environment, target_name=s.environment, schema=s.schema_prefix + s.schema, database=s.lake.name, dbname=s.lake.name,
+            type="duckdb", threads=4, profile_name=s.name, path=s.lake.name, schema_prefix=s.schema_prefix,
+        )  # fmt: skip
+        return {**constant_names(), "target": target, "project_name": s.name, "env_var": EnvVar(self.env_vars)}
+
+    @cached_property
+    def variables(self) -> Mapping[str, Mapping[str, Any]]:
+        """The variables as each package sees them: its own defaults under the project's values."""
+        return {p.name: {**p.variables, **self.settings.variables} for p in self.files.packages}
+
+    def names(self, package: str, recorder: Recorder, base: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+        """The names for one rendering in `package`. `more` holds `ref`, `source`, `this`, `model`."""
+        names: dict[str, Any] = dict(self.constants)
+        names["var"] = Var(self.variables.get(package) or self.settings.variables, package)
+        names["config"] = ConfigCall(base, recorder)
+        names.update(more)
+        return self.bind(names, package)
+
+    def bind(self, names: dict[str, Any], package: str) -> dict[str, Any]:
+        """Add macros, `adapter`, `builtins`, `context` and `render` to `names`."""
+        scope = Scope(self.macros, package, names)
+        names.setdefault("adapter", ParseAdapter(lambda: scope))
+        names["builtins"] = Names(**{k: names[k] for k in ("ref", "source", "config") if k in names})
+        names["context"] = ContextView(names)
+        names["render"] = lambda text: render(self.environment.template(str(text), "render()"), names, "render()")
+        return names
+
+    def evaluate(self, text: str, place: Location) -> Any:
+        """A YAML text with `{{ }}` as a value. A mistake in it is kept; the value is None then."""
+        return self.evaluate_in(self.settings.name, text, place)
+
+    def evaluate_in(self, package: str, text: str, place: Location) -> Any:
+        """`evaluate` with the variables of `package`."""
+        names = {
+            k: self.constants[k]
+            for k in ("target", "env_var", "modules", "project_name", "exceptions", "fromjson", "tojson", "set", "zip")
+        }
+        names["var"] = Var(self.variables.get(package) or self.settings.variables, package)
+        try:
+            stripped = text.strip()
+            if stripped.startswith("{{") and stripped.endswith("}}") and stripped.count("{{") == 1:
+                inner = stripped[2:-2].strip()
+                expression = guarded(lambda: self.environment.compile_expression(inner, undefined_to_none=False), place.file)
+                value = guarded(lambda: _printed(expression(**names)), place.file)
+                return native(value) if isinstance(value, str) and inner.startswith("env_var") else copied(value)
+            return native(render(self.environment.template(text, place.file), names, place.file))
+        except TemplateFailed as error:
+            self.fail(error, place)
+            return None
+
+    def fail(self, error: TemplateFailed, place: Location | None = None) -> None:
+        """Keep a template's failure as a mistake, with the nearest known name."""
+        near = None
+        if error.name is not None:
+            near = nearest(
+                error.name, [*self.constants, "ref", "source", "this", "config", "var", "env_var", "model", *self.macros.names()]
+            )
+        what = f"the template fails: {error.what}" if error.code != "HG-D040" else f"the template's syntax is wrong: {error.what}"
+        if error.name is not None:
+            what = f"the template uses '{error.name}', which is no macro and no variable of it"
+        self.mistakes.add(error.code, place or error.location, what, suggestion=near)
+
+
+def _printed(value: Any) -> Any:
+    """The value; an undefined one fails as it would when printed."""
+    import jinja2
+
+    return str(value) if isinstance(value, jinja2.Undefined) else value

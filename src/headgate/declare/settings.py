@@ -1,0 +1,221 @@
+"""`headgate.yml` (or, in a dbt project, `dbt_project.yml`) read into one frozen value."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from headgate.declare import keys, shapes
+from headgate.declare.document import Entry, read
+from headgate.declare.mistakes import Mistakes, nearest
+from headgate.spec.errors import DeclarationError, Location, UsageError
+from headgate.spec.project import LakeSpec, PriceBook
+
+PROVIDERS = ("env", "file", "vault", "keyring", "aws", "gcp", "azure")
+AUDIT_COLUMNS = ("_loaded_at", "_dbt_loaded_at", "_headgate_*")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The project's own settings for one environment. Paths under `folders` are relative to `root`, `lake` and `state` absolute.
+
+    `dbt` is true for a project that has `dbt_project.yml` only: unknown keys are kept there, and dbt's schema rules hold.
+    """
+
+    name: str
+    root: str
+    file: str
+    environment: str
+    dbt: bool
+    schema: str
+    schema_prefix: str
+    lake: LakeSpec
+    state: str
+    secrets: tuple[str, ...]
+    variables: Mapping[str, Any]
+    folders: Mapping[str, tuple[str, ...]]
+    configs: Mapping[str, Entry]  # "models" | "seeds" | "snapshots" | "tests" | "sources" | "exposures"
+    prices: PriceBook
+    quotas: Mapping[str, float]
+    publish_groups: Entry
+    audit_columns: tuple[str, ...]
+    dispatch: tuple[tuple[str, tuple[str, ...]], ...]
+    dead_letters_max: float
+    layers: tuple[str, ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_settings(root: str, environment: str, variables: Mapping[str, Any], mistakes: Mistakes) -> Settings:
+    """The settings of the project in `root`. Raises UsageError when there is no project or the environment is unknown."""
+    name = next((n for n in ("headgate.yml", "headgate.yaml", "dbt_project.yml") if Path(root, n).is_file()), None)
+    if name is None:
+        raise UsageError(
+            f"{root} holds no project", expected="a file headgate.yml", todo="run: headgate init, or name the folder with --project",
+            code="HG-D001",
+        )  # fmt: skip
+    text = _text(root, name)
+    entry = read(text, name, mistakes) or Entry(name)
+    dbt = name == "dbt_project.yml"
+    also = keys.DBT_PROJECT_KEYS if dbt else ()
+    shapes.known_keys(entry, keys.PROJECT_KEYS, name, mistakes, also=also, severity="notice" if dbt else "error")
+    project = shapes.required_name(entry, "the project", mistakes) or "project"
+    chosen = _environment(entry, environment, mistakes)
+    secrets = _secrets(entry, mistakes)
+    for key in ("lake", "state", "alerts"):
+        if key in entry:
+            shapes.secrets(entry[key], entry.value_at(key), secrets, mistakes)
+    return Settings(
+        name=project,
+        root=root,
+        file=name,
+        environment=environment,
+        dbt=dbt,
+        schema=shapes.text(chosen, "schema", mistakes, "main") or "main",
+        schema_prefix=shapes.text(chosen, "schema_prefix", mistakes, "") or "",
+        lake=_lake(entry, chosen, root, mistakes),
+        state=_state(entry, chosen, root, mistakes),
+        secrets=secrets,
+        variables={
+            **shapes.plain(shapes.mapping(entry, "vars", mistakes)),
+            **shapes.plain(shapes.mapping(chosen, "vars", mistakes)),
+            **variables,
+        },
+        folders=_folders(entry, mistakes),
+        configs={key: shapes.mapping(entry, key, mistakes) for key in ("models", "seeds", "snapshots", "sources", "exposures")}
+        | {"tests": shapes.mapping(entry, "data_tests" if "data_tests" in entry else "tests", mistakes)},
+        prices=_prices(entry, mistakes),
+        quotas=_quotas(entry, mistakes),
+        publish_groups=shapes.mapping(entry, "publish_groups", mistakes),
+        audit_columns=shapes.texts(entry, "audit_columns", mistakes) or AUDIT_COLUMNS,
+        dispatch=_dispatch(entry, mistakes),
+        dead_letters_max=shapes.number(entry, "dead_letters_max", mistakes, 0.0) or 0.0,
+        layers=shapes.texts(entry, "layers", mistakes) or (() if dbt else keys.LAYERS),
+        options=_options(entry, chosen, mistakes),
+    )
+
+
+def _text(root: str, name: str) -> str:
+    try:
+        return Path(root, name).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeclarationError(
+            f"{name} cannot be read: {error}", todo="check the file's rights and that it is UTF-8", code="HG-D002"
+        ) from None
+
+
+def _environment(entry: Entry, environment: str, mistakes: Mistakes) -> Entry:
+    """The mapping of the chosen environment. `dev` and `prod` need not be declared."""
+    declared = shapes.mapping(entry, "environments", mistakes)
+    for name in declared:
+        if isinstance(declared[name], Entry):
+            shapes.known_keys(declared[name], keys.ENVIRONMENT_KEYS, f"environment '{name}'", mistakes)
+        elif declared[name] is not None:
+            shapes.wrong_type(declared, name, "a mapping", mistakes)
+    if environment in declared:
+        chosen = declared[environment]
+        return chosen if isinstance(chosen, Entry) else Entry(entry.file, declared.places(environment)[1])
+    if environment in ("dev", "prod"):
+        return Entry(entry.file)
+    near = nearest(environment, [*declared, "dev", "prod"])
+    raise UsageError(
+        f"there is no environment '{environment}'", expected="one of " + ", ".join(dict.fromkeys([*declared, "dev", "prod"])),
+        todo=f"did you mean '{near}'?" if near else f"declare it under 'environments:' in {entry.file}",
+    )  # fmt: skip
+
+
+def _secrets(entry: Entry, mistakes: Mistakes) -> tuple[str, ...]:
+    found = shapes.texts(entry, "secrets", mistakes)
+    for index, name in enumerate(found):
+        place = entry["secrets"].at(index) if isinstance(entry["secrets"], list) else entry.value_at("secrets")
+        shapes.one_of(name, PROVIDERS, "secrets", place, mistakes)
+    return found or ("env", "file")
+
+
+def _lake(entry: Entry, chosen: Entry, root: str, mistakes: Mistakes) -> LakeSpec:
+    holder = chosen if "lake" in chosen else entry
+    lake = shapes.mapping(holder, "lake", mistakes)
+    shapes.known_keys(lake, keys.LAKE_KEYS, "'lake'", mistakes)
+    catalog = shapes.text(lake, "catalog", mistakes, "sqlite:.headgate/catalog.sqlite") or ""
+    if catalog.startswith("sqlite:"):
+        catalog = "sqlite:" + _absolute(root, catalog.removeprefix("sqlite:").removeprefix("//"))
+    elif not catalog.startswith(("postgresql://", "postgres://", "postgres:", "postgresql:", "${")):
+        mistakes.add("HG-D015", lake.value_at("catalog"), f"'catalog' is '{catalog}'", expected="sqlite:<path> or postgresql://…")
+    data = shapes.text(lake, "data", mistakes, ".headgate/data") or ""
+    return LakeSpec(
+        catalog=catalog,
+        data=data if "://" in data or data.startswith("${") else _absolute(root, data),
+        name=shapes.text(lake, "name", mistakes, "lake") or "lake",
+        options=shapes.plain(shapes.mapping(lake, "options", mistakes)),
+    )
+
+
+def _state(entry: Entry, chosen: Entry, root: str, mistakes: Mistakes) -> str:
+    holder = chosen if "state" in chosen else entry
+    url = shapes.text(holder, "state", mistakes, "sqlite:///.headgate/state.db") or ""
+    if url.startswith("sqlite:///"):
+        return "sqlite:///" + _absolute(root, url.removeprefix("sqlite:///"))
+    if not url.startswith(("postgresql", "postgres", "${")):
+        mistakes.add("HG-D015", holder.value_at("state"), f"'state' is '{url}'", expected="sqlite:///<path> or postgresql://…")
+    return url
+
+
+def _absolute(root: str, path: str) -> str:
+    return os.path.normpath(os.path.join(root, os.path.expanduser(path)))
+
+
+def _folders(entry: Entry, mistakes: Mistakes) -> dict[str, tuple[str, ...]]:
+    found = {
+        key: tuple(p.strip("/") for p in shapes.texts(entry, key, mistakes)) or default
+        for key, default in keys.PATH_DEFAULTS.items()
+    }
+    found["packages-install-path"] = (shapes.text(entry, "packages-install-path", mistakes, "dbt_packages") or "dbt_packages",)
+    for key, paths in found.items():
+        for path in paths:
+            if os.path.isabs(path) or ".." in Path(path).parts:
+                mistakes.add("HG-D015", entry.value_at(key), f"'{key}' names '{path}'", expected="a folder inside the project")
+    return found
+
+
+def _prices(entry: Entry, mistakes: Mistakes) -> PriceBook:
+    prices = shapes.mapping(entry, "prices", mistakes)
+    shapes.known_keys(prices, keys.PRICE_KEYS, "'prices'", mistakes)
+    cpu_hour, written, month = (shapes.number(prices, key, mistakes, 0.0) or 0.0 for key in keys.PRICE_KEYS[:3])
+    return PriceBook(cpu_hour, written, month, shapes.text(prices, "currency", mistakes, "USD") or "USD")
+
+
+def _quotas(entry: Entry, mistakes: Mistakes) -> dict[str, float]:
+    quotas = shapes.mapping(entry, "quotas", mistakes)
+    shapes.known_keys(quotas, keys.QUOTA_KEYS, "'quotas'", mistakes)
+    found = {key: shapes.number(quotas, key, mistakes) for key in keys.QUOTA_KEYS if key in quotas}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _dispatch(entry: Entry, mistakes: Mistakes) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple(
+        (shapes.text(item, "macro_namespace", mistakes, "") or "", shapes.texts(item, "search_order", mistakes))
+        for item in shapes.entries(entry, "dispatch", mistakes)
+    )
+
+
+def _options(entry: Entry, chosen: Entry, mistakes: Mistakes) -> dict[str, Any]:
+    """What has no field of its own: alerts, hooks, views, threads, retention."""
+    if "views" in entry:
+        shapes.one_of(entry["views"], ("live", "pinned"), "views", entry.value_at("views"), mistakes)
+    if "threads" in entry:
+        shapes.number(entry, "threads", mistakes)
+    found = {
+        key: shapes.plain(entry[key]) for key in ("alerts", "views", "threads", "retention", "query-comment") if key in entry
+    }
+    found |= {key: shapes.plain(chosen[key]) for key in ("alerts", "threads") if key in chosen}
+    for key in ("on-run-start", "on-run-end"):
+        if key in entry:
+            found[key] = list(shapes.texts(entry, key, mistakes))
+    return found
+
+
+def place_of(settings: Settings) -> Location:
+    """The first line of the settings' file."""
+    return Location(settings.file)

@@ -1,0 +1,140 @@
+"""`ports.templates.Templates`: the project's templates rendered at run time, with the caller's names over the parse-time ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from headgate.spec.errors import DeclarationError, Diagnostic, Location
+from headgate.spec.project import CheckSpec, Node, Project
+
+_EXPRESSION = re.compile(r"^\{\{(?P<inner>(?:(?!\{\{|\}\}).)*)\}\}$", re.S)
+
+
+class ProjectTemplates:
+    """Renders nodes, checks, texts and macros of one project. Nothing is imported or read before the first rendering."""
+
+    def __init__(self, project: Project, variables: Mapping[str, Any]) -> None:
+        self._project, self._variables = project, variables
+        self._compiled: dict[tuple[str, str, int], Any] = {}
+
+    @cached_property
+    def _reading(self) -> Any:
+        from headgate.declare.assembly import read_macros
+        from headgate.declare.folders import find_files
+        from headgate.declare.mistakes import Mistakes
+        from headgate.declare.reading import Reading
+        from headgate.declare.settings import read_settings
+
+        mistakes = Mistakes()
+        settings = read_settings(self._project.root, self._project.environment, self._variables, mistakes)
+        files = find_files(settings, mistakes)
+        return Reading(settings, files, read_macros(settings, files, mistakes), mistakes)
+
+    def render(self, unique_id: str, runtime: Mapping[str, Any]) -> str:
+        """The text of a node or check. Raises DeclarationError with the template's file:line; KeyError for an unknown id."""
+        node = self._project.nodes.get(unique_id)
+        thing: Node | CheckSpec = node if node is not None else self._project.checks[unique_id]
+        base = node.config if node is not None else {}
+        return self._render(thing.raw_code, thing.location, thing.package, runtime, base)
+
+    def render_text(self, text: str, runtime: Mapping[str, Any], *, where: str) -> str:
+        """The text of a hook or a clause; `where` names it in errors."""
+        if "{" not in text:
+            return text
+        return self._render(text, Location(where), self._project.name, runtime, {})
+
+    def call_macro(self, name: str, arguments: Mapping[str, Any], runtime: Mapping[str, Any]) -> Any:
+        """What macro `name` (or `package.name`; a test without its `test_`) gives. Arguments written as `{{ … }}` are evaluated."""
+        names = self._names(self._project.name, runtime, {})
+        bound = self._find(name, names)
+        if bound is None:
+            raise DeclarationError(
+                f"there is no macro '{name}'", expected="a macro of the project or of a package", code="HG-D042"
+            )
+        given = {key: self._argument(value, names) for key, value in arguments.items()}
+        return self._guarded(lambda: bound(**given), f"macro {name}")
+
+    def has_macro(self, name: str) -> bool:
+        """Whether the project, a package or the built-in library has the macro."""
+        return self._find(name, self._names(self._project.name, {}, {})) is not None
+
+    def _find(self, name: str, names: dict[str, Any]) -> Any:
+        from headgate.declare.macros import Bound
+        from headgate.declare.sandbox import MACROS
+
+        scope = names[MACROS]
+        package, _, short = name.rpartition(".")
+        for candidate in (short, f"test_{short}"):
+            found = scope.member(package, candidate) if package else scope.find(candidate)
+            if isinstance(found, Bound):
+                return found
+        return None
+
+    def _argument(self, value: Any, names: dict[str, Any]) -> Any:
+        if isinstance(value, str) and (match := _EXPRESSION.match(value.strip())):
+            expression = self._reading.environment.compile_expression(match["inner"].strip(), undefined_to_none=False)
+            return self._guarded(lambda: expression(**names), "a macro's argument")
+        if isinstance(value, Mapping):
+            return {k: self._argument(v, names) for k, v in value.items()}
+        return [self._argument(v, names) for v in value] if isinstance(value, list | tuple) else value
+
+    def _names(self, package: str, runtime: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
+        from headgate.declare.context import Recorder, constant_names
+        from headgate.declare.macros import Scope
+        from headgate.declare.sandbox import MACROS
+
+        reading = self._reading
+        names = reading.names(package, Recorder(), base)
+        started = runtime.get("run_started_at")
+        if hasattr(started, "timestamp"):
+            names.update({k: v for k, v in constant_names(started).items() if k in ("modules", "run_started_at")})
+        names.update(runtime)
+        for used in ("_headgate_macros", "context", "builtins"):
+            names.pop(used, None)
+        reading.bind(names, package)
+        scope: Scope = names[MACROS]
+        adapter = runtime.get("adapter")
+        if adapter is not None and not hasattr(adapter, "dispatch"):
+            names["adapter"] = _Dispatching(adapter, scope)
+        return names
+
+    def _render(self, text: str, location: Location, package: str, runtime: Mapping[str, Any], base: Mapping[str, Any]) -> str:
+        from headgate.declare.sandbox import TemplateFailed, render
+
+        key = (text, location.file, location.line)
+        try:
+            template = self._compiled.get(key)
+            if template is None:
+                template = self._reading.environment.template(text, location.file, first_line=location.line)
+                self._compiled[key] = template
+            return render(template, self._names(package, runtime, base), location.file).strip()
+        except TemplateFailed as error:
+            raise _declaration(error) from None
+
+    def _guarded(self, action: Any, where: str) -> Any:
+        from headgate.declare.sandbox import TemplateFailed, guarded
+
+        try:
+            return guarded(action, where)
+        except TemplateFailed as error:
+            raise _declaration(error) from None
+
+
+class _Dispatching:
+    """The caller's adapter, with `dispatch` added."""
+
+    def __init__(self, adapter: Any, scope: Any) -> None:
+        self._adapter, self.dispatch = adapter, scope.dispatch
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._adapter, name)
+
+
+def _declaration(error: Any) -> DeclarationError:
+    found = Diagnostic(error.code, error.location, f"the template fails: {error.what}")
+    return DeclarationError(f"{error.location}: the template fails: {error.what}", code=error.code, diagnostics=(found,))
