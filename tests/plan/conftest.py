@@ -1,4 +1,4 @@
-"""A small project and its ledger, in which tests change one thing at a time; publishing is done in memory, by the ledger's rules."""
+"""A small project and its ledger, in which tests change one thing at a time; publishing is done in memory, by the same rules."""
 
 from __future__ import annotations
 
@@ -139,9 +139,10 @@ class World:
             done = {d.interval.start: d for d in (old.intervals if old and step.build == "intervals" else ())}
             for interval in step.intervals:
                 done[interval.start] = DoneInterval(interval, node.code_fingerprint, read, version, at, rows, 0.5)
+            kind = "view" if step.build == "view" else "table"
             told = _columns((columns or {}).get(node.name, "")) or (old.columns if old else ())
             self.datasets[step.dataset] = RecordedDataset(
-                step.dataset, node.unique_id, "view" if step.build == "view" else "table", version, node.code_fingerprint, code_of(node),
+                step.dataset, node.unique_id, kind, version, node.code_fingerprint, code_of(node),
                 told, read, rows, RowCounts(rows, rows), at, run_id or version, 2.0, 1.0, 1000, tuple(done.values()),
                 materialized=node.materialized,
             )  # fmt: skip
@@ -170,6 +171,12 @@ class World:
 
 def _columns(text: str) -> tuple[Column, ...]:
     return tuple(Column(*part.strip().split(" ", 1)) for part in text.split(",") if part.strip())
+
+
+@pytest.fixture(scope="session")
+def new_world() -> type[World]:
+    """Makes empty worlds."""
+    return World
 
 
 @pytest.fixture

@@ -206,7 +206,7 @@ def test_a_snapshot_never_becomes_something_else(world: Any) -> None:
 
 
 def test_wrong_calls(shop: Any) -> None:
-    with pytest.raises(UsageError, match="no 'model.p.nope'"):
+    with pytest.raises(UsageError, match=r"no 'model\.p\.nope'"):
         shop.plan(selected=["model.p.nope"])
     shop.source("theirs", connector=None)
     with pytest.raises(UsageError, match="no connector"):

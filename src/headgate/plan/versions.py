@@ -40,7 +40,7 @@ def effective_versions(wiring: Wiring, recorded: Recorded, external: Mapping[str
 def recorded_inputs(
     project: Project, recorded: Recorded, plan: Plan, external: Mapping[str, str] | None = None
 ) -> dict[str, dict[str, str]]:
-    """What `Staged.inputs` of each step to build must hold, by unique id: the version of each dataset that it reads ("": none yet).
+    """What `Staged.inputs` of each step to build must hold, by unique id: the version of each dataset read ("": none yet).
 
     `publish` replaces the versions of those that the same run publishes with their new ones. The "=" entry says what the result
     still has in common with earlier versions; it is left out unless the lake stands where the plan saw it.
