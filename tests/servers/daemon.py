@@ -73,7 +73,9 @@ class Daemon:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                **({} if user is None else {"user": user, "group": user, "extra_groups": []}),
+                user=user,
+                group=user,
+                extra_groups=None if user is None else [],
             )
         reaper.adopt(self._process)
         self._await_ready()

@@ -62,14 +62,23 @@ class PostgresServer(Daemon):
         if user is not None:
             os.chown(self.folder, user, user)
             os.chown(password_file, user, user)
-        command = [self._programs / "initdb", "-D", self.folder / "data", "-U", "postgres", "--auth=scram-sha-256"]
+        command: list[str | Path] = [
+            self._programs / "initdb",
+            "-D",
+            self.folder / "data",
+            "-U",
+            "postgres",
+            "--auth=scram-sha-256",
+        ]
         command += [f"--pwfile={password_file}", "--no-sync", "--locale=C.UTF-8", "--encoding=UTF8", "--no-instructions"]
         made = subprocess.run(
             command,
             cwd=self.folder,
             capture_output=True,
             text=True,
-            **({} if user is None else {"user": user, "group": user, "extra_groups": []}),
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
         )
         if made.returncode:
             raise RuntimeError(f"initdb failed:\n{made.stdout}{made.stderr}")
@@ -103,7 +112,7 @@ class PostgresServer(Daemon):
     def admin(self, statement: str | pg.Composed, db: str = "postgres") -> list[tuple[Any, ...]]:
         """Run one statement as superuser outside a transaction; return its rows, if it has any."""
         with psycopg.connect(self.superuser_dsn(db), autocommit=True) as connection:
-            cursor = connection.execute(statement)  # type: ignore[arg-type]
+            cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     def create_database(self, owner: str | None = None) -> str:

@@ -79,11 +79,15 @@ class Running:
 
     def kill_after(self, seconds: float) -> Running:
         """Kill at this delay from now unless it has ended; returns at once."""
-        timer = threading.Timer(seconds, lambda: self._process.returncode is None and reaper.kill_group(self.pid))
+        timer = threading.Timer(seconds, self._kill_if_running)
         timer.daemon = True
         timer.start()
         self._timers.append(timer)
         return self
+
+    def _kill_if_running(self) -> None:
+        if self._process.returncode is None:
+            reaper.kill_group(self.pid)
 
     def kill_when(self, marker: Path, timeout: float = 30.0) -> Finished:
         """Kill as soon as a file exists. Fails if the process ends, or the time passes, before that."""

@@ -99,14 +99,15 @@ def test_postgres_keeps_data_and_port_over_a_stop(end: str, pg_database: str, po
 def test_duckdb_reads_postgres(pg_database: str) -> None:
     with psycopg.connect(pg_database) as connection:
         connection.execute("CREATE TABLE t AS SELECT g AS a FROM generate_series(1, 1000) g")
-    connection = duck("postgres_scanner")
-    connection.execute(f"ATTACH '{pg_database}' AS p (TYPE postgres, READ_ONLY)")
-    assert connection.sql("SELECT sum(a) FROM p.public.t").fetchall() == [(500500,)]
+    reader = duck("postgres_scanner")
+    reader.execute(f"ATTACH '{pg_database}' AS p (TYPE postgres, READ_ONLY)")
+    assert reader.sql("SELECT sum(a) FROM p.public.t").fetchall() == [(500500,)]
 
 
 def test_nothing_outlives_a_killed_test_process(python_process: Processes, tmp_path: Path) -> None:
     code = """
 import sys, time, pathlib
+sys.path.insert(0, sys.argv[2])
 from servers.postgres import PostgresServer
 server = PostgresServer()
 server.__enter__()
@@ -115,7 +116,7 @@ pathlib.Path(sys.argv[1] + ".new").rename(sys.argv[1])
 time.sleep(60)
 """
     marker = tmp_path / "marker"
-    process = python_process.python(code, str(marker), env={"PYTHONPATH": str(TESTS)})
+    process = python_process.python(code, str(marker), str(TESTS))
     process.wait_for(marker)
     pid, folder = marker.read_text().split()
     assert is_running(int(pid))
@@ -267,7 +268,7 @@ def test_every_style_of_paging_gives_every_record(orders: HttpApi) -> None:
         cursor = take("cursor", f"{orders.url}/cursor/orders?cursor={cursor}")[1]["next_cursor"]
     url: object = f"{orders.url}/next/orders?limit=7"
     while url is not None:
-        url = take("next", str(url))[1]["paging"]["next"]  # type: ignore[index]
+        url = take("next", str(url))[1]["paging"]["next"]
     link: str | None = f"{orders.url}/link/orders"
     while link:
         said = take("link", link)[0]["Link"]
