@@ -55,7 +55,8 @@ class TrialLake:
         dead: list[tuple[Any, ...]] = []
         try:
             for batch in extraction.batches():
-                rows += self._append(cursor, batch, relation, extraction.load_id)
+                batch, count = self._append_or_fall_back(cursor, batch, relation, extraction.load_id)
+                rows += count
                 if isinstance(batch, SqlBatch) and batch.dead_letters_sql:
                     dead += cursor.execute(batch.dead_letters_sql).fetchall()
                 elif isinstance(batch, ArrowBatch):
@@ -69,6 +70,19 @@ class TrialLake:
         self.dead += dead
         self.positions[str(relation)] = position
         return rows
+
+    def _append_or_fall_back(self, cursor: Any, batch: Any, relation: Relation, load_id: str) -> tuple[Any, int]:
+        if not isinstance(batch, SqlBatch) or batch.fallback is None:
+            return batch, self._append(cursor, batch, relation, load_id)
+        scout = self.cursor()
+        try:
+            scout.execute(f"SELECT count(*) FROM (SELECT * FROM ({batch.select}) OFFSET 0)").fetchall()
+            scout.execute(f"CREATE OR REPLACE TEMP TABLE hg_scout AS {batch.select}")
+        except duckdb.Error:
+            batch = batch.fallback()
+        finally:
+            scout.close()
+        return batch, self._append(cursor, batch, relation, load_id)
 
     def _append(self, cursor: Any, batch: SqlBatch | ArrowBatch, relation: Relation, load_id: str) -> int:
         if isinstance(batch, ArrowBatch):

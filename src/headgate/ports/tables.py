@@ -7,15 +7,16 @@ memory needs no chunks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from pathlib import Path
 
 from headgate.ports.rereads import unseen_sql
 from headgate.ports.source import Batch, ExtractRequest, Option, SqlBatch
-from headgate.ports.windows import Window
+from headgate.ports.windows import TIMES, Window, begin_window
 from headgate.spec.errors import DeclarationError
-from headgate.spec.names import Column, quote_literal
+from headgate.spec.names import Column, quote_ident, quote_literal
 from headgate.spec.positions import Position
 from headgate.spec.project import SourceTable
 
@@ -85,6 +86,25 @@ def table_batch(
     return SqlBatch(f"SELECT *, {place} FROM ({rows_sql})", dead_letters_sql=dead_letters_sql)
 
 
+def scanned_window(request: ExtractRequest, rows_sql: str, column: Column, unit: str) -> tuple[Window, tuple[str, ...]]:
+    """The window of a table whose rows the engine itself scans, and a note on rows without a cursor."""
+    window = begin_window(request, column.name, column.type)
+    if not window.moves:
+        return window, ()
+    last = None if request.full else request.position.state.get("cursor")
+    name = quote_ident(column.name)
+    usable = f"{name} IS NOT NULL" + (f" AND isfinite({name})" if column.type in TIMES else "")
+    beyond = "" if last is None else f" AND {name} >= CAST({quote_literal(str(last))} AS {column.type})"
+    row = request.cursor.execute(
+        f"SELECT CAST(max({name}) FILTER (WHERE {usable}{beyond}) AS VARCHAR), count(*) FILTER (WHERE ({usable}) IS NOT TRUE) "
+        f"FROM ({rows_sql})"
+    ).fetchone()
+    highest, missing = row or (None, 0)
+    window = replace(window, upper=last if highest is None else highest, nulls=missing > 0)
+    note = f"{missing} rows of '{unit}' have no finite {column.name}: they are read every time and compared with raw"
+    return window, (note,) if missing else ()
+
+
 def source_of(table: SourceTable) -> tuple[str, str | None]:
     """The table's name in the database and, when one is declared, the query to read instead. Raises DeclarationError for both."""
     name, query = table.options.get("table"), table.options.get("query")
@@ -118,3 +138,16 @@ def nearest(name: str, names: Sequence[str]) -> str:
     if close:
         return " or ".join(f"'{n}'" for n in close)
     return "one of " + ", ".join(sorted(names)[:20]) if names else "a table (there is none that this user may read)"
+
+
+def local_path(request: ExtractRequest) -> Path:
+    """The database file of the connection (text, or a mapping with `path`), relative ones counted from the project."""
+    given = request.connection.get("path") if isinstance(request.connection, Mapping) else request.connection
+    if not isinstance(given, str) or not given.strip():
+        raise DeclarationError(
+            f"source '{request.table.source}' has no connection",
+            expected="the path of the database file",
+            todo="declare connection:",
+        )
+    path = given.partition(":///")[2] if ":///" in given else given
+    return Path(request.project_root) / path

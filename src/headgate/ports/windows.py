@@ -35,7 +35,7 @@ NUMBERS = (
 class Window:
     """What to read of cursor column `column` (DuckDB type `type`); values are DuckDB's text of them.
 
-    `lower` inclusive, `upper` inclusive, `before` exclusive; None: open. `nulls`: rows without a cursor are read too.
+    `lower` inclusive, `upper` inclusive, `before` exclusive; None: open. `nulls`: rows without a (finite) cursor are read too.
     `moves`: this read may move the position.
     """
 
@@ -58,7 +58,10 @@ class Window:
         bounds = " AND ".join(f"{name} {sign} {value}" for sign, value in literal.items())
         if not bounds:
             return "" if self.nulls or not self.upper else f"{name} IS NOT NULL"
-        return f"(({bounds}) OR {name} IS NULL)" if self.nulls else bounds
+        if not self.nulls:
+            return bounds
+        infinite = f" OR NOT isfinite({name})" if self.type in TIMES else ""
+        return f"(({bounds}) OR {name} IS NULL{infinite})"
 
     def raw_predicate(self) -> str:
         """What every row of raw fulfils that this window can give again; empty where texts do not sort as the source sorts
@@ -69,7 +72,8 @@ class Window:
         if self.lower is None:
             return ""
         name = f"TRY_CAST({quote_ident(self.column)} AS {self.type})"
-        return f"({name} >= CAST({quote_literal(self.lower)} AS {self.type}) OR {quote_ident(self.column)} IS NULL)"
+        infinite = f" OR {name} = '-infinity'" if self.type in TIMES else ""
+        return f"({name} >= CAST({quote_literal(self.lower)} AS {self.type}) OR {quote_ident(self.column)} IS NULL{infinite})"
 
     def state(self, before: Mapping[str, Any]) -> dict[str, Any]:
         """The position's state after this window was read, given the state before."""

@@ -53,7 +53,7 @@ class Field:
 
 def fields_of(connection: psycopg.Connection, relation: str) -> tuple[Field, ...]:
     """The columns of `relation` (quoted SQL that may stand after FROM). Raises psycopg.Error."""
-    described = connection.execute(pg.SQL("SELECT * FROM {} LIMIT 0").format(pg.SQL(relation))).description or []  # type: ignore[arg-type]
+    described = connection.execute(pg.SQL("SELECT * FROM {} LIMIT 0").format(pg.SQL(relation))).description or []
     rows = connection.execute(_TYPES, ([c.type_code for c in described],)).fetchall()
     types = {row[0]: row[1:] for row in rows}
     return tuple(_field(c.name, types[c.type_code], c.precision, c.scale) for c in described)

@@ -90,12 +90,14 @@ def open(request: ExtractRequest) -> Extraction | None:
 
 def _extraction(request: ExtractRequest, connection: Connection, read: _Read, alias: str) -> Extraction | None:
     columns = columns_of(request, read.rows_sql(alias))
-    window, notes = None, ()
+    window: Window | None = None
+    notes: tuple[str, ...] = ()
     column = cursor_column(request.table, columns)
     if column is not None:
         read, window, notes = _windowed(request, connection, read, column)
         if window.moves and window.upper is None and not window.nulls and request.raw_sql is not None:
-            return _nothing(request, alias)
+            detach(request, alias)
+            return None
     elif request.since is not None or request.until is not None:
         notes = (f"'{request.table.name}' has no cursor: it is read whole, since and until do not bound it",)
     looked = _odd(connection, read)
@@ -106,10 +108,6 @@ def _extraction(request: ExtractRequest, connection: Connection, read: _Read, al
     batch = table_batch(request, rows_sql, columns, read.unit, window, read.dead_letters_sql(alias))
     state = window.state(request.position.state) if window else dict(request.position.state)
     return TableExtraction(batch, Position(state, request.position.units), notes, lambda: detach(request, alias))
-
-
-def _nothing(request: ExtractRequest, alias: str) -> None:
-    detach(request, alias)
 
 
 def _find(connection: Connection, request: ExtractRequest) -> _Read:
@@ -162,8 +160,6 @@ def _windowed(
                 f"{missing} rows of '{read.unit}' have no finite {column.name}: they are read every time and compared with raw"
             )
     where = window.predicate(cast="{text}")
-    if window.nulls and where and column.type in TIMES:
-        where = f"({where} OR NOT isfinite({name}))"
     plain = read.plain and sortable and not window.nulls
     return replace(read, where=where, plain=plain), window, tuple(notes)
 
@@ -179,7 +175,7 @@ def _odd(connection: Connection, read: _Read) -> _Read:
     tests = [f"coalesce(bool_or({quote_ident(f.name)} = 'NaN'), false)" for f in numerics]
     tests += [f"coalesce(bool_or(array_ndims({quote_ident(f.name)}) > 1), false)" for f in arrays]
     query = f"SELECT {', '.join(tests)} FROM {read.relation}" + (f" WHERE {read.where}" if read.where else "")
-    found: Sequence[bool] = connection.execute(pg.SQL(query)).fetchone() or ()  # type: ignore[arg-type]
+    found: Sequence[bool] = connection.execute(pg.SQL(query)).fetchone() or ()
     numbers = tuple(f.name for f, odd in zip(numerics, found, strict=False) if odd)
     varying = {f.name for f, odd in zip(arrays, found[len(numerics) :], strict=True) if odd}
     fields = tuple(as_json(f) if f.name in varying else f for f in read.fields)
@@ -188,5 +184,5 @@ def _odd(connection: Connection, read: _Read) -> _Read:
 
 
 def _one(connection: Connection, query: str) -> object:
-    row = connection.execute(pg.SQL(query)).fetchone()  # type: ignore[arg-type]
+    row = connection.execute(pg.SQL(query)).fetchone()
     return row[0] if row else None
