@@ -12,6 +12,7 @@ import urllib.request
 from email.message import Message
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import duckdb
@@ -130,7 +131,7 @@ time.sleep(60)
 # -- MariaDB -------------------------------------------------------------------------------------------------------
 
 
-def connect_mariadb(dsn: str) -> pymysql.connections.Connection:  # type: ignore[type-arg]
+def connect_mariadb(dsn: str) -> pymysql.connections.Connection:
     place = urlsplit(dsn)
     return pymysql.connect(
         host="127.0.0.1", port=place.port or 0, user=place.username, password=place.password or "", database=place.path[1:]
@@ -252,7 +253,7 @@ def orders(http_api: HttpApi) -> HttpApi:
 def test_every_style_of_paging_gives_every_record(orders: HttpApi) -> None:
     ids: dict[str, list[int]] = {"page": [], "offset": [], "cursor": [], "next": [], "link": []}
 
-    def take(style: str, url: str) -> tuple[Message, dict[str, object]]:
+    def take(style: str, url: str) -> tuple[Message, dict[str, Any]]:
         status, headers, body = fetch(url)
         assert status == 200
         answer = json.loads(body)
