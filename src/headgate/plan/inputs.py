@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from headgate.plan.changes import Reader
 from headgate.plan.touch import ALL, NOTHING, Carried, Touch, carry
-from headgate.plan.versions import difference, effective_versions
+from headgate.plan.versions import difference, effective_versions, read_by
 from headgate.plan.wiring import Wiring
 from headgate.spec.project import Node
 from headgate.spec.recorded import Recorded, RecordedDataset
@@ -48,10 +48,10 @@ class Board:
     touch: dict[str, Touch] = field(default_factory=dict)  # built by this plan
     words: dict[str, str] = field(default_factory=dict)
     maybe: dict[str, frozenset[str]] = field(default_factory=dict)  # built if a landing brings rows
-    drift: dict[str, Touch] = field(default_factory=dict)  # views that are not built, over changed inputs
+    drift: dict[str, Touch] = field(default_factory=dict)  # by dataset: what changed behind a published view
 
     def __post_init__(self) -> None:
-        self.effective = effective_versions(self.wiring, self.recorded, self.external)
+        self.effective = effective_versions(self.recorded, self.external)
 
     def news(self, node: Node, recorded: RecordedDataset | None) -> News:
         """What is new for `node`, recorded as `recorded` (None: never built)."""
@@ -91,8 +91,32 @@ class Board:
         if not built and not planned:
             self._unrecorded(parent, name, recorded, found)
         elif built and entry is not None and recorded is not None and recorded.version is not None:
-            changed = difference(recorded, entry, self.effective.get(name, ""), self.drift.get(parent, NOTHING))
-            found.cause(name, changed, _published(entry))
+            drift = NOTHING if parent in self.touch else self._drift(entry)
+            found.cause(name, difference(recorded, entry, self.effective.get(name, ""), drift), _published(entry))
+
+    def _drift(self, view: RecordedDataset) -> Touch:
+        """What changed behind a published view since its publication. It reads what that said, whatever is declared by now."""
+        if view.kind != "view":
+            return NOTHING
+        if view.dataset not in self.drift:
+            self.drift[view.dataset] = NOTHING
+            self.drift[view.dataset] = self._behind(view)
+        return self.drift[view.dataset]
+
+    def _behind(self, view: RecordedDataset) -> Touch:
+        causes: dict[str, Touch] = {}
+        for name in read_by(view):
+            entry = self.recorded.datasets.get(name)
+            if entry is not None and entry.version is not None:
+                causes[name] = difference(view, entry, self.effective.get(name, ""), self._drift(entry))
+            elif view.inputs[name] != self.external.get(name, ""):
+                causes[name] = ALL
+        node = self.wiring.project.nodes.get(view.unique_id)
+        if not any(causes.values()):
+            return NOTHING
+        if node is None or node.code_fingerprint != view.code_fingerprint:
+            return ALL
+        return carry(node, causes, self.wiring.project.lake.name, self.reader.lineage).touch
 
     def _unrecorded(self, parent: str, name: str, recorded: RecordedDataset | None, found: _Gathered) -> None:
         """A table without a ledger: somebody else's, or one that is not there yet."""

@@ -135,15 +135,13 @@ class _Maker:
                 yield node, text
 
     def _unselected(self, node: Node, news: News) -> Step:
-        """Not selected: a view passes on what changed behind it, and goes along when it stands between tables that are built."""
+        """Not selected; a view goes along all the same when it stands between tables that are built."""
         uid, dataset = node.unique_id, str(node.relation)
         entry = self.recorded.datasets.get(dataset)
-        if node.materialized == "view" and entry is not None and entry.version is not None:
-            if news.staged and uid in self.between:
-                reason = "not selected, but it stands between tables that are built"
-                return self._build(node, news, Decision(UPSTREAM_CHANGED, reason, "view", touch=news.carried.touch))
-            if news.carried.affected:
-                self.board.drift[uid] = news.carried.touch
+        published = entry is not None and entry.version is not None
+        if node.materialized == "view" and published and news.staged and uid in self.between:
+            reason = "not selected, but it stands between tables that are built"
+            return self._build(node, news, Decision(UPSTREAM_CHANGED, reason, "view", touch=news.carried.touch))
         return Step(uid, dataset, "none", SKIPPED, "not selected")
 
     def _lacking(self, names: tuple[str, ...]) -> str:

@@ -21,20 +21,29 @@ from headgate.spec.steps import Plan
 SAME_AS_MAX = 8  # earlier versions remembered as nearly equal; a reader that is older than that is rebuilt
 
 
-def effective_versions(wiring: Wiring, recorded: Recorded, external: Mapping[str, str] | None = None) -> dict[str, str]:
+def effective_versions(recorded: Recorded, external: Mapping[str, str] | None = None) -> dict[str, str]:
     """The effective version of every recorded dataset, by name; `external` adds those of tables that others fill."""
     found: dict[str, str] = dict(external or {})
-    for uid in wiring.order:
-        name = wiring.dataset(uid)
+
+    def version(name: str) -> str:
         entry = recorded.datasets.get(name)
         if entry is None or entry.version is None:
-            continue
-        version = entry.version
-        if entry.kind == "view":
-            inputs = (found.get(wiring.dataset(p), "") for p in wiring.parents[uid])
-            version = hashlib.blake2b("\n".join((version, *inputs)).encode(), digest_size=16).hexdigest()
-        found[name] = version
+            return found.get(name, "")
+        if name not in found:
+            found[name] = entry.version  # also what a view gets that reads itself in a circle, by an old publication
+            if entry.kind == "view":
+                inputs = [version(read) for read in read_by(entry)]
+                found[name] = hashlib.blake2b("\n".join((entry.version, *inputs)).encode(), digest_size=16).hexdigest()
+        return found[name]
+
+    for name in recorded.datasets:
+        version(name)
     return found
+
+
+def read_by(recorded: RecordedDataset) -> list[str]:
+    """The datasets that the published version of a dataset was made from (for a view: that it reads)."""
+    return [name for name in recorded.inputs if not name.startswith("=")]
 
 
 def recorded_inputs(
@@ -46,7 +55,7 @@ def recorded_inputs(
     still has in common with earlier versions; it is left out unless the lake stands where the plan saw it.
     """
     wiring = Wiring(project)
-    versions = effective_versions(wiring, recorded, external)
+    versions = effective_versions(recorded, external)
     out: dict[str, dict[str, str]] = {}
     for step in plan.todo:
         if step.action != "build":
