@@ -41,8 +41,14 @@ def pivoted(t: Trace, rel: Rel, pivot: exp.Pivot, scope: Scope, alias: str, qual
     inner.entries.append(Entry(rel, alias, qualifiers or ((alias.lower(),),)))
     kind = "UNPIVOT" if pivot.args.get("unpivot") else "PIVOT"
     if t.printing:
-        t.clauses.append((t.label, {kind: text_of(t, pivot, inner)}))
+        t.clauses.append((t.label, {kind: _pivot_text(t, pivot, inner)}))
     return _pivot(t, rel, pivot, inner) if kind == "PIVOT" else _unpivot(t, rel, pivot, inner)
+
+
+def _pivot_text(t: Trace, pivot: exp.Pivot, scope: Scope) -> str:
+    """Aliases count in a pivot: they become names of columns (PIVOT) or values (UNPIVOT)."""
+    aliases = [a.args["alias"].sql() for a in pivot.find_all(exp.Alias, exp.PivotAlias)]
+    return f"{text_of(t, pivot, scope)} {','.join(aliases)}"
 
 
 def _pivot(t: Trace, rel: Rel, pivot: exp.Pivot, scope: Scope) -> Rel:
@@ -61,7 +67,7 @@ def _pivot(t: Trace, rel: Rel, pivot: exp.Pivot, scope: Scope) -> Rel:
         groups = [c for c in rel.cols if c.name.lower() not in named]
         wild = rel.wild
     rows |= {(s[0], s[1], "group_by") for c in groups for s in c.sources}
-    text = digest(f"{rel.rows};{text_of(t, pivot, scope)};{','.join(c.print for c in groups)}") if t.printing else ""
+    text = digest(f"{rel.rows};{_pivot_text(t, pivot, scope)};{','.join(c.print for c in groups)}") if t.printing else ""
     names = _value_names(keys)
     if names is None:
         return _open_pivot(on, used, groups, rel, rows, wild, text)
@@ -134,7 +140,7 @@ def _unpivot(t: Trace, rel: Rel, pivot: exp.Pivot, scope: Scope) -> Rel:
                 if place < len(stacks):
                     stacks[place].append(col)
     kept = [c for c in rel.cols if c.name.lower() not in used]
-    text = digest(f"{rel.rows};{text_of(t, pivot, scope)}") if t.printing else ""
+    text = digest(f"{rel.rows};{_pivot_text(t, pivot, scope)}") if t.printing else ""
     label = Col(name, type=exp.DataType.from_str("VARCHAR", dialect="duckdb"), print=f"{text}.name")
     made = [merge(n, stack) if stack else Col(n) for n, stack in zip(values, stacks, strict=True)]
     for col in made:

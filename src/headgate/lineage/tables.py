@@ -36,37 +36,36 @@ def add_from(t: Trace, node: exp.Expr, scope: Scope, clauses: dict[str, str] | N
     `node` is a SELECT, or a parenthesised join. What is told about clauses goes to `clauses` when changes are weighed.
     """
     rows: set[Indirect] = set()
-    texts: list[str] = []
     joins: list[str] = []
     if isinstance(node, exp.Select):
         from_ = node.args.get("from_")
         if from_ is not None:
-            _add(t, from_.this, scope, rows)
+            _add(t, from_.this, scope, rows, joins)
     else:
         _add_one(t, node, scope, rows)
     for join in node.args.get("joins") or ():
         _join(t, join, scope, rows, joins)
     for lateral in node.args.get("laterals") or ():
-        _add(t, lateral, scope, rows)
+        _add(t, lateral, scope, rows, joins)
     if clauses is not None and t.printing:
-        texts = [f"{e.place}{e.rel.rows}" for e in scope.entries]
-        clauses["FROM"] = ",".join(texts)
+        clauses["FROM"] = ",".join(f"{e.place}{e.rel.rows}" for e in scope.entries)
         if joins:
             clauses["JOIN"] = ";".join(joins)
     return rows
 
 
-def _add(t: Trace, item: exp.Expr, scope: Scope, rows: set[Indirect]) -> list[Entry]:
+def _add(t: Trace, item: exp.Expr, scope: Scope, rows: set[Indirect], texts: list[str]) -> list[Entry]:
     """Add one item of FROM, with the joins that are written inside it."""
     first = len(scope.entries)
     inner = item.this if isinstance(item, exp.Subquery) else None
     if isinstance(inner, exp.Table) and not item.alias:
-        rows |= add_from(t, inner, scope)
+        inside: dict[str, str] = {}
+        rows |= add_from(t, inner, scope, inside)
+        texts += [f"({inside[k]})" for k in ("JOIN",) if k in inside]
     else:
         _add_one(t, item, scope, rows)
-    nested: list[str] = []
     for join in item.args.get("joins") or ():
-        _join(t, join, scope, rows, nested)
+        _join(t, join, scope, rows, texts)
     return scope.entries[first:]
 
 
@@ -211,7 +210,7 @@ def _unnest(t: Trace, item: exp.Expr, scope: Scope, rows: set[Indirect]) -> Rel:
 def _join(t: Trace, join: exp.Join, scope: Scope, rows: set[Indirect], texts: list[str]) -> None:
     kind, side, method = join.kind.upper(), join.side.upper(), join.method.upper()
     first = len(scope.entries)
-    added = _add(t, join.this, scope, rows)
+    added = _add(t, join.this, scope, rows, texts)
     words = [w for w in (method, side, kind if kind not in ("INNER", "OUTER") else "") if w]
     text = " ".join(words)
     on = join.args.get("on")
