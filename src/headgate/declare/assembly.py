@@ -1,4 +1,4 @@
-"""Puts a project together: files, macros, properties, nodes, sources, links, checks, in the order in which each needs the others."""
+"""Puts a project together: files, macros, properties, nodes, sources, links, checks, each after what it needs."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from headgate.declare import keys, shapes
+from headgate.declare.cache import store
 from headgate.declare.checks import CheckReader, subjects
 from headgate.declare.configs import check_folder_configs
-from headgate.declare.context import EnvVar  # noqa: F401
 from headgate.declare.document import Entry
 from headgate.declare.drafts import Draft
 from headgate.declare.folders import Files, find_files, read_text
 from headgate.declare.linking import Links, check_circles, link, render_canonical, with_ephemeral
 from headgate.declare.macros import MacroFile, Macros, builtin_files
-from headgate.declare.mistakes import Mistakes, nearest
+from headgate.declare.mistakes import Mistakes
 from headgate.declare.models import ask, existing_folders, find_drafts, folder_names, seed_hash
 from headgate.declare.naming import check_relations, name_relations
 from headgate.declare.properties import Properties, columns_of, read_properties, tags_of
@@ -32,8 +32,8 @@ from headgate.spec.errors import Location
 from headgate.spec.project import Exposure, Node, Project
 
 
-def read_project(root: str, environment: str, variables: Mapping[str, Any], *, use_cache: bool) -> Project:
-    """The project in `root`. Raises DeclarationError with every mistake."""
+def read_project(root: str, environment: str, variables: Mapping[str, Any], *, keep: bool) -> Project:
+    """The project in `root`; with `keep` it is left in the cache. Raises DeclarationError with every mistake."""
     mistakes = Mistakes()
     settings = read_settings(root, environment, variables, mistakes)
     files = find_files(settings, mistakes)
@@ -60,12 +60,30 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, u
     exposures = _exposures(properties, links, checks, reading)
     _check_packages(reading)
     mistakes.raise_if_any(settings.name)
-    return Project(
-        name=settings.name, root=root, environment=environment, schema_prefix=settings.schema_prefix, lake=settings.lake, state=settings.state,
-        digest=content_digest(reading), nodes=_nodes(enabled, reading), sources=sources, checks=checks.found, exposures=exposures,
-        publish_groups=groups, variables=settings.variables, secrets=settings.secrets, prices=settings.prices, quotas=settings.quotas,
-        audit_columns=settings.audit_columns, options=settings.options, notices=mistakes.notices,
-    )  # fmt: skip
+    project = Project(
+        name=settings.name,
+        root=root,
+        environment=environment,
+        schema_prefix=settings.schema_prefix,
+        lake=settings.lake,
+        state=settings.state,
+        digest=content_digest(reading),
+        nodes=_nodes(enabled, reading),
+        sources=sources,
+        checks=checks.found,
+        exposures=exposures,
+        publish_groups=groups,
+        variables=settings.variables,
+        secrets=settings.secrets,
+        prices=settings.prices,
+        quotas=settings.quotas,
+        audit_columns=settings.audit_columns,
+        options=settings.options,
+        notices=mistakes.notices,
+    )
+    if keep:
+        store(project, variables, files.stamps, files.folders, reading.env_vars)
+    return project
 
 
 def read_macros(settings: Settings, files: Files, mistakes: Mistakes) -> Macros:
@@ -82,9 +100,12 @@ def read_macros(settings: Settings, files: Files, mistakes: Mistakes) -> Macros:
         file = MacroFile(source.package, source.path, text)
         for name, line, first in macros.add(file):
             mistakes.add(
-                "HG-D020", Location(source.path, line), f"macro '{name}' is also in {first.path}", expected="one macro of a name in a package",
+                "HG-D020",
+                Location(source.path, line),
+                f"macro '{name}' is also in {first.path}",
+                expected="one macro of a name in a package",
                 todo="rename one of the two",
-            )  # fmt: skip
+            )
         if source.package == settings.name:
             try:
                 file.template(macros.environment)
@@ -136,7 +157,7 @@ def _exposures(properties: Properties, links: Links, checks: CheckReader, readin
             continue
         depends = []
         for index, text in enumerate(shapes.texts(entry, "depends_on", m)):
-            place = entry["depends_on"].at(index) if isinstance(entry["depends_on"], list) else entry.value_at("depends_on")
+            place = shapes.item_at(entry, "depends_on", index)
             before = len(m.errors)
             unique = checks.reference(text, declared.package, place, f"exposure '{name}'")
             if unique:
@@ -166,9 +187,12 @@ def _check_packages(reading: Reading) -> None:
         text = read_text(settings.root, name, reading.mistakes) or ""
         if "package:" in text or "git:" in text or "local:" in text:
             reading.mistakes.add(
-                "HG-D090", Location(name), f"{name} names packages, but there is no folder {install}/", expected="the packages' files in it",
+                "HG-D090",
+                Location(name),
+                f"{name} names packages, but there is no folder {install}/",
+                expected="the packages' files in it",
                 todo="run: headgate deps, or copy the folder from another clone",
-            )  # fmt: skip
+            )
 
 
 def _nodes(drafts: list[Draft], reading: Reading) -> dict[str, Node]:
@@ -186,14 +210,32 @@ def _node(draft: Draft, texts: tuple[str, str], reading: Reading) -> Node:
     grain = config.get("grain")
     tier = config.get("tier")
     return Node(
-        unique_id=draft.unique_id, resource_type=draft.resource_type, name=draft.name, package=draft.package, relation=draft.relation,
-        location=draft.location, path=draft.file.inner, language=draft.language, raw_code=draft.code, materialized=draft.materialized,
-        config=config, depends_on=draft.depends_on, canonical_sql=texts[0], canonical_incremental_sql=texts[1],
-        code_fingerprint=_fingerprint(draft, texts, config, reading), columns=columns_of(entry),
-        description=_description(entry), owner=config.get("owner"), grain=(grain,) if isinstance(grain, str) else tuple(grain or ()),
-        tier=tier, publish_group=config.get("publish_group"), tags=tags_of(config.get("tags")), meta=config.get("meta") or {},
-        fqn=draft.fqn, version=draft.version,
-    )  # fmt: skip
+        unique_id=draft.unique_id,
+        resource_type=draft.resource_type,
+        name=draft.name,
+        package=draft.package,
+        relation=draft.relation,
+        location=draft.location,
+        path=draft.file.inner,
+        language=draft.language,
+        raw_code=draft.code,
+        materialized=draft.materialized,
+        config=config,
+        depends_on=draft.depends_on,
+        canonical_sql=texts[0],
+        canonical_incremental_sql=texts[1],
+        code_fingerprint=_fingerprint(draft, texts, config, reading),
+        columns=columns_of(entry),
+        description=_description(entry),
+        owner=config.get("owner"),
+        grain=(grain,) if isinstance(grain, str) else tuple(grain or ()),
+        tier=tier,
+        publish_group=config.get("publish_group"),
+        tags=tags_of(config.get("tags")),
+        meta=config.get("meta") or {},
+        fqn=draft.fqn,
+        version=draft.version,
+    )
 
 
 def _description(entry: Entry | None) -> str:
@@ -226,6 +268,3 @@ def content_digest(reading: Reading) -> str:
     said = [settings.environment, settings.variables, environment_of(reading.env_vars)]
     digest.update(json.dumps(said, sort_keys=True, default=str).encode())
     return digest.hexdigest()
-
-
-__all__ = ["content_digest", "nearest", "read_macros", "read_project"]

@@ -103,9 +103,18 @@ class CheckReader:
         if resolved.startswith("macro:"):
             raw = "{{ test_" + resolved.removeprefix("macro:").rpartition(".")[2] + "(model=model, …) }}"
         self._keep(
-            name, resolved, place, subject.unique_id, column, arguments, tuple(dict.fromkeys((subject.unique_id, *depends))), raw, config,
-            subject.package, own_name="name" in body,
-        )  # fmt: skip
+            name,
+            resolved,
+            place,
+            subject.unique_id,
+            column,
+            arguments,
+            tuple(dict.fromkeys((subject.unique_id, *depends))),
+            raw,
+            config,
+            subject.package,
+            own_name="name" in body,
+        )
 
     def _kind(self, kind: str, place: Location, where: str) -> str | None:
         """The check's kind: the project's own test macro, a package's, or a plug-in's."""
@@ -126,9 +135,13 @@ class CheckReader:
             else ""
         )
         self.reading.mistakes.add(
-            "HG-D080", place, f"unknown test '{kind}' on {where}", expected="" if near or todo else "one of " + ", ".join(sorted(known)),
-            todo=todo, suggestion=near,
-        )  # fmt: skip
+            "HG-D080",
+            place,
+            f"unknown test '{kind}' on {where}",
+            expected="" if near or todo else "one of " + ", ".join(sorted(known)),
+            todo=todo,
+            suggestion=near,
+        )
         return None
 
     def _config(self, body: Entry, package: str, where: str) -> dict[str, Any]:
@@ -181,9 +194,12 @@ class CheckReader:
             if name not in names:
                 near = nearest(name, [*names, *keys.TEST_KEYS])
                 m.add(
-                    "HG-D081", places.get(name, place), f"test '{kind}' on {where} has no argument '{name}'",
-                    expected="" if near else ("one of " + ", ".join(names) if names else "no arguments"), suggestion=near,
-                )  # fmt: skip
+                    "HG-D081",
+                    places.get(name, place),
+                    f"test '{kind}' on {where} has no argument '{name}'",
+                    expected="" if near else ("one of " + ", ".join(names) if names else "no arguments"),
+                    suggestion=near,
+                )
                 ok = False
         for option in manifest.options:
             value = arguments.get(option.name)
@@ -246,16 +262,30 @@ class CheckReader:
         return None
 
     def _keep(
-        self, name: str, kind: str, place: Location, attached: str | None, column: str | None, arguments: Mapping[str, Any],
-        depends: tuple[str, ...], raw: str, config: Mapping[str, Any], package: str, *, own_name: bool,
-    ) -> None:  # fmt: skip
+        self,
+        name: str,
+        kind: str,
+        place: Location,
+        attached: str | None,
+        column: str | None,
+        arguments: Mapping[str, Any],
+        depends: tuple[str, ...],
+        raw: str,
+        config: Mapping[str, Any],
+        package: str,
+        *,
+        own_name: bool,
+    ) -> None:
         unique_id = f"test.{package}.{name}"
         if unique_id in self.found:
             first = self.found[unique_id]
             if own_name or kind == "singular":
                 self.reading.mistakes.add(
-                    "HG-D020", place, f"test '{name}' has the name of another test (at {first.location})", expected="names that differ",
-                )  # fmt: skip
+                    "HG-D020",
+                    place,
+                    f"test '{name}' has the name of another test (at {first.location})",
+                    expected="names that differ",
+                )
                 return
             if (first.attached_to, first.column, dict(first.arguments), first.where) == (
                 attached,
@@ -264,21 +294,38 @@ class CheckReader:
                 config.get("where"),
             ):
                 self.reading.mistakes.add(
-                    "HG-D020", place, f"test '{name}' stands twice (first at {first.location})", expected="each test once",
+                    "HG-D020",
+                    place,
+                    f"test '{name}' stands twice (first at {first.location})",
+                    expected="each test once",
                     todo="remove one, or give one a 'name:'",
-                )  # fmt: skip
+                )
                 return
             name = f"{name}_{_short([arguments, config, column])}"
             unique_id = f"test.{package}.{name}"
         severity = str(config.get("severity") or "error").lower()
         self.found[unique_id] = CheckSpec(
-            unique_id=unique_id, name=name, kind=kind, package=package, location=place, attached_to=attached, column=column,
-            arguments=arguments, depends_on=depends, raw_code=raw, severity=severity if severity in ("error", "warn") else "error",
-            warn_if=str(config.get("warn_if") or "!= 0"), error_if=str(config.get("error_if") or "!= 0"),
-            fail_calc=str(config.get("fail_calc") or "count(*)"), where=config.get("where"), limit=config.get("limit"),
-            store_failures=bool(config.get("store_failures", False)), on_fail=str(config.get("on_fail") or "block"),
-            tags=tags_of(config.get("tags")), meta=config.get("meta") or {},
-        )  # fmt: skip
+            unique_id=unique_id,
+            name=name,
+            kind=kind,
+            package=package,
+            location=place,
+            attached_to=attached,
+            column=column,
+            arguments=arguments,
+            depends_on=depends,
+            raw_code=raw,
+            severity=severity if severity in ("error", "warn") else "error",
+            warn_if=str(config.get("warn_if") or "!= 0"),
+            error_if=str(config.get("error_if") or "!= 0"),
+            fail_calc=str(config.get("fail_calc") or "count(*)"),
+            where=config.get("where"),
+            limit=config.get("limit"),
+            store_failures=bool(config.get("store_failures", False)),
+            on_fail=str(config.get("on_fail") or "block"),
+            tags=tags_of(config.get("tags")),
+            meta=config.get("meta") or {},
+        )
 
     def singular(self, file: SourceFile, properties: Properties) -> None:
         """A query of the tests folder: its rows are failures."""
@@ -288,7 +335,7 @@ class CheckReader:
         draft = Draft("test", file.stem, file, "sql", text)
         recorder = Recorder()
         try:
-            template = self.reading.environment.template(text, file.path)
+            template = self.reading.template(text, file.path)
             names = self.reading.names(file.package, recorder, {}, **self._recording(recorder), model={"name": file.stem})
             render(template, names, file.path)
         except TemplateFailed as error:
@@ -404,7 +451,7 @@ def _is_a(value: Any, type_name: str) -> bool:
 def _generated(kind: str, subject: Subject, column: str | None, arguments: Mapping[str, Any]) -> str:
     """dbt's name of a generic test: kind, subject, column and arguments; long ones are cut and hashed."""
     flat: list[str] = []
-    for key, value in sorted({**arguments, **({"column_name": column} if column else {})}.items()):
+    for _, value in sorted({**arguments, **({"column_name": column} if column else {})}.items()):
         parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
         flat += [re.sub(r"[^0-9a-zA-Z_]+", "_", str(part)) for part in parts]
     full = f"{subject.prefix}{kind.replace('.', '_')}_{subject.name}" + ("_" + "__".join(flat) if flat else "")

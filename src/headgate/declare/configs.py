@@ -15,8 +15,26 @@ from headgate.declare.document import Entry, Items
 from headgate.declare.mistakes import Mistakes, nearest
 from headgate.spec.errors import Location
 
-_DICTS = frozenset(("meta", "persist_docs", "grants", "docs", "contract", "column_types", "quoting", "options", "freshness", "reconcile",
-                    "history", "snapshot_meta_column_names", "slo", "retention", "inferred_members", "python"))  # fmt: skip
+_DICTS = frozenset(
+    (
+        "meta",
+        "persist_docs",
+        "grants",
+        "docs",
+        "contract",
+        "column_types",
+        "quoting",
+        "options",
+        "freshness",
+        "reconcile",
+        "history",
+        "snapshot_meta_column_names",
+        "slo",
+        "retention",
+        "inferred_members",
+        "python",
+    )
+)
 Evaluate = Callable[[str, Location], Any]
 """Renders a text with `{{ }}` in a YAML value."""
 
@@ -121,25 +139,49 @@ def check_folder_configs(
             if name.replace("-", "_") not in known:
                 near = nearest(name, [*known, *([] if key.startswith("+") else folders)])
                 mistakes.add(
-                    "HG-D013", tree.at(key), f"unknown config '{name}' for {kind}",
-                    expected="a config key" if near is None else "", todo="keep own values under '+meta:'" if near is None else "",
-                    suggestion=near and ("+" if key.startswith("+") else "") + near, severity=severity,
-                )  # fmt: skip
+                    "HG-D013",
+                    tree.at(key),
+                    f"unknown config '{name}' for {kind}",
+                    expected="a config key" if near is None else "",
+                    todo="keep own values under '+meta:'" if near is None else "",
+                    suggestion=near and ("+" if key.startswith("+") else "") + near,
+                    severity=severity,
+                )
             continue
         if name in folders:
             check_folder_configs(value, kind, known, folders, severity, mistakes)
         elif name not in _DICTS or name not in known:
             mistakes.add(
-                "HG-D022", tree.at(key), f"'{kind}: {key}' configures nothing: there is no such folder or name",
-                expected="a folder, a node or a package", suggestion=nearest(key, folders), severity="warning",
-            )  # fmt: skip
+                "HG-D022",
+                tree.at(key),
+                f"'{kind}: {key}' configures nothing: there is no such folder or name",
+                expected="a folder, a node or a package",
+                suggestion=nearest(key, folders),
+                severity="warning",
+            )
 
 
 def property_config(config: Config, entry: Entry, kind: str, severity: str, evaluate: Evaluate, mistakes: Mistakes) -> None:
     """Put what a property file says over folder configs: `config:` and the keys that may stand beside it."""
     known = keys.CONFIG_OF[kind]
-    for key in ("owner", "grain", "tier", "publish_group", "tags", "meta", "access", "group", "latest_version", "alias", "reconcile",
-                "contract", "freshness", "relation", "quote_columns", "docs"):  # fmt: skip
+    for key in (
+        "owner",
+        "grain",
+        "tier",
+        "publish_group",
+        "tags",
+        "meta",
+        "access",
+        "group",
+        "latest_version",
+        "alias",
+        "reconcile",
+        "contract",
+        "freshness",
+        "relation",
+        "quote_columns",
+        "docs",
+    ):
         if entry.get(key) is not None:
             config.put(key, evaluated(entry[key], entry.value_at(key), evaluate), entry.at(key))
     inner = shapes.mapping(entry, "config", mistakes)
@@ -148,10 +190,14 @@ def property_config(config: Config, entry: Entry, kind: str, severity: str, eval
         if name not in known:
             near = nearest(name, known)
             mistakes.add(
-                "HG-D013", inner.at(key), f"unknown config '{key}' of {kind} '{entry.get('name')}'",
-                expected="a config key" if near is None else "", todo="keep own values under 'meta:'" if near is None else "",
-                suggestion=near, severity=severity,
-            )  # fmt: skip
+                "HG-D013",
+                inner.at(key),
+                f"unknown config '{key}' of {kind} '{entry.get('name')}'",
+                expected="a config key" if near is None else "",
+                todo="keep own values under 'meta:'" if near is None else "",
+                suggestion=near,
+                severity=severity,
+            )
         config.put(name, evaluated(value, inner.value_at(key), evaluate), inner.at(key))
 
 
@@ -170,9 +216,14 @@ def in_file_config(
         if key not in known:
             near = nearest(key, known)
             mistakes.add(
-                "HG-D013", places(key), f"unknown config '{key}' of {what}", expected="a config key" if near is None else "",
-                todo="keep own values under meta={…}" if near is None else "", suggestion=near, severity=severity,
-            )  # fmt: skip
+                "HG-D013",
+                places(key),
+                f"unknown config '{key}' of {what}",
+                expected="a config key" if near is None else "",
+                todo="keep own values under meta={…}" if near is None else "",
+                suggestion=near,
+                severity=severity,
+            )
         config.put(key, value, places(key))
 
 

@@ -279,17 +279,22 @@ def _clock(now: dt.datetime) -> Names:
     return Names(datetime=Moment, date=Day, time=dt.time, timedelta=dt.timedelta, timezone=dt.timezone, UTC=dt.UTC)
 
 
+_RE = "match search fullmatch sub subn split findall finditer compile escape IGNORECASE MULTILINE DOTALL I M S X"
+_ITERTOOLS = "chain product combinations permutations zip_longest islice accumulate groupby starmap combinations_with_replacement"
+_FAILURES = """raise_compiler_error raise_not_implemented raise_parsing_error raise_database_error raise_dependency_error raise_fail_fast_error
+raise_duplicate_patch_name raise_invalid_property_yml_version missing_relation missing_config raise_contract_error column_type_missing
+relation_wrong_type"""
+
+
 def _modules(now: dt.datetime) -> Names:
     import pytz
 
     return Names(
         datetime=_clock(now),
-        re=Names(**{n: getattr(re, n) for n in ("match", "search", "fullmatch", "sub", "subn", "split", "findall", "finditer", "compile",
-                                                "escape", "IGNORECASE", "MULTILINE", "DOTALL", "I", "M", "S", "X")}),
+        re=Names(**{name: getattr(re, name) for name in _RE.split()}),
         pytz=Names(timezone=pytz.timezone, utc=pytz.utc, UTC=pytz.UTC, all_timezones=list(pytz.all_timezones)),
-        itertools=Names(**{n: getattr(itertools, n) for n in ("chain", "product", "combinations", "permutations", "zip_longest", "islice",
-                                                              "accumulate", "groupby", "starmap", "combinations_with_replacement")}),
-    )  # fmt: skip
+        itertools=Names(**{name: getattr(itertools, name) for name in _ITERTOOLS.split()}),
+    )
 
 
 def _fromjson(text: str, default: Any = None) -> Any:
@@ -344,12 +349,8 @@ def _md5(value: Any) -> str:
 
 def constant_names(now: dt.datetime = PARSE_CLOCK) -> dict[str, Any]:
     """Names that are the same in every template of a reading."""
-    warn = _quiet
-    failures = ("raise_compiler_error", "raise_not_implemented", "raise_parsing_error", "raise_database_error", "raise_dependency_error",
-                "raise_fail_fast_error", "raise_duplicate_patch_name", "raise_invalid_property_yml_version", "missing_relation",
-                "missing_config", "raise_contract_error", "column_type_missing", "relation_wrong_type")  # fmt: skip
     return {
-        "exceptions": Names(warn=warn, **dict.fromkeys(failures, _fail)),
+        "exceptions": Names(warn=_quiet, **dict.fromkeys(_FAILURES.split(), _fail)),
         "modules": _modules(now),
         "flags": Names(WHICH="parse", FULL_REFRESH=False, EMPTY=False, STORE_FAILURES=False, INTROSPECT=True),
         "api": Names(Relation=TemplateRelation, Column=_COLUMN_API),

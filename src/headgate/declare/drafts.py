@@ -12,6 +12,7 @@ from headgate.declare.properties import Patch
 from headgate.spec.errors import Location
 from headgate.spec.names import Relation
 
+_NOWHERE = Relation("", "")
 Ref = tuple[str | None, str, str | None]
 """A reference as written: package, name, version."""
 
@@ -33,12 +34,13 @@ class Draft:
     refs: list[Ref] = field(default_factory=list)
     sources: list[tuple[str, str]] = field(default_factory=list)
     macros: set[tuple[str, str]] = field(default_factory=set)
-    relation: Relation = Relation("", "")
+    relation: Relation = _NOWHERE
     depends_on: tuple[str, ...] = ()
     canonical_sql: str = ""
     canonical_incremental_sql: str = ""
     ast_hash: str = ""
     failed: bool = False
+    template: Any = None  # compiled once, rendered several times
 
     @property
     def package(self) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from headgate.declare import shapes
 from headgate.declare.document import Entry, read
@@ -28,7 +27,7 @@ class SourceFile:
     @property
     def stem(self) -> str:
         """The file's name without its ending."""
-        return os.path.splitext(os.path.basename(self.path))[0]
+        return PurePosixPath(self.path).stem
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ def _outermost(folders: tuple[str, ...]) -> tuple[str, ...]:
 def _package(settings: Settings, path: str, folder: str, mistakes: Mistakes) -> tuple[Package, dict[str, tuple[str, ...]]]:
     text = read_text(settings.root, path, mistakes) or ""
     entry = read(text, path, mistakes) or Entry(path)
-    name = shapes.required_name(entry, "the package", mistakes) or os.path.basename(folder)
+    name = shapes.required_name(entry, "the package", mistakes) or PurePosixPath(folder).name
     quiet = Mistakes()  # a package's own slips are its authors' to correct
     configs = {key: shapes.mapping(entry, key, quiet) for key in ("models", "seeds", "snapshots", "sources", "exposures")}
     configs["tests"] = shapes.mapping(entry, "data_tests" if "data_tests" in entry else "tests", quiet)
@@ -112,7 +111,7 @@ def _sort(
             for path in paths:
                 if not path.startswith(start) or path in taken:
                     continue
-                kind = endings.get(os.path.splitext(path)[1])
+                kind = endings.get(PurePosixPath(path).suffix)
                 if kind is None:
                     continue
                 below = tuple(path[len(start) :].split("/")[:-1])

@@ -78,9 +78,12 @@ def resolve_ref(ref: Ref, package: str, links: Links, place: Location, who: str,
     shown = (f"{ref[0]}." if ref[0] else "") + ref[1] + (f" version {ref[2]}" if ref[2] else "")
     if found is not None:
         mistakes.add(
-            "HG-D032", place, f"{who} refers to '{shown}', which is switched off", expected="a node that is enabled",
+            "HG-D032",
+            place,
+            f"{who} refers to '{shown}', which is switched off",
+            expected="a node that is enabled",
             todo=f"switch '{ref[1]}' on, or remove the ref",
-        )  # fmt: skip
+        )
         return None
     sources = {t.name: t for t in links.sources.values()}
     near = nearest(ref[1], links.by_name)
@@ -88,9 +91,13 @@ def resolve_ref(ref: Ref, package: str, links: Links, place: Location, who: str,
     if near is None and ref[1] in sources:
         todo = f"it is a table of source '{sources[ref[1]].source}': write source('{sources[ref[1]].source}', '{ref[1]}')"
     mistakes.add(
-        "HG-D030", place, f"{who} refers to '{shown}', which does not exist", expected="a model, seed or snapshot of the project",
-        todo=todo, suggestion=near,
-    )  # fmt: skip
+        "HG-D030",
+        place,
+        f"{who} refers to '{shown}', which does not exist",
+        expected="a model, seed or snapshot of the project",
+        todo=todo,
+        suggestion=near,
+    )
     return None
 
 
@@ -104,16 +111,21 @@ def resolve_source(
     tables = [table for source, table in links.by_source if source == key[0]]
     if tables:
         mistakes.add(
-            "HG-D031", places[1], f"{who} reads table '{key[1]}' of source '{key[0]}', which has no such table",
-            expected="one of " + ", ".join(sorted(tables)), suggestion=nearest(key[1], tables),
-        )  # fmt: skip
+            "HG-D031",
+            places[1],
+            f"{who} reads table '{key[1]}' of source '{key[0]}', which has no such table",
+            expected="one of " + ", ".join(sorted(tables)),
+            suggestion=nearest(key[1], tables),
+        )
         return None
     sources = {source for source, _ in links.by_source}
     mistakes.add(
-        "HG-D031", places[0], f"{who} reads source '{key[0]}', which does not exist",
+        "HG-D031",
+        places[0],
+        f"{who} reads source '{key[0]}', which does not exist",
         expected="one of " + ", ".join(sorted(sources)) if sources else "a source declared under 'sources:'",
         suggestion=nearest(key[0], sources),
-    )  # fmt: skip
+    )
     return None
 
 
@@ -151,9 +163,12 @@ def check_circles(drafts: Iterable[Draft], mistakes: Mistakes) -> None:
         last, first = known[path[-2]], known[path[-1]]
         ref: Ref = next((r for r in last.refs if r[1] == first.name), (None, first.name, None))
         mistakes.add(
-            "HG-D033", last.ref_place(ref), "models refer to each other in a circle: " + path_in_words([known[p].name for p in path]),
-            expected="every model to read only models that do not read it, directly or not", todo="remove one of these references",
-        )  # fmt: skip
+            "HG-D033",
+            last.ref_place(ref),
+            "models refer to each other in a circle: " + path_in_words([known[p].name for p in path]),
+            expected="every model to read only models that do not read it, directly or not",
+            todo="remove one of these references",
+        )
         edges[path[-2]].remove(path[-1])
 
 
@@ -214,8 +229,7 @@ def _rendered(draft: Draft, links: Links, reading: Reading, *, incremental: bool
         is_incremental=lambda: incremental,
         **link_names(draft, links, reading, recorder),
     )
-    template = reading.environment.template(draft.code, draft.file.path, first_line=draft.first_line)
-    text = render(template, names, draft.file.path).strip().rstrip(";").rstrip()
+    text = render(draft.template, names, draft.file.path).strip().rstrip(";").rstrip()
     draft.macros |= names["_headgate_macros"].used
     return text
 

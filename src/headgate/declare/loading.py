@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from headgate.declare.cache import restore
+from headgate.declare.templates import ProjectTemplates
 from headgate.ports.templates import Templates
 from headgate.spec.project import Project
 
@@ -21,10 +23,10 @@ class Loaded:
 
 def load(root: str, *, environment: str, variables: Mapping[str, Any], use_cache: bool) -> Loaded:
     """See `headgate.declare.load`."""
-    from headgate.declare.templates import ProjectTemplates
-
     root = os.path.abspath(root)
-    from headgate.declare.assembly import read_project
+    project = restore(root, environment, variables) if use_cache else None
+    if project is None:
+        from headgate.declare.assembly import read_project
 
-    project = read_project(root, environment, variables, use_cache=use_cache)
+        project = read_project(root, environment, variables, keep=use_cache)
     return Loaded(project, ProjectTemplates(project, variables))

@@ -9,20 +9,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from headgate.declare import keys, shapes
+from headgate.declare import keys
 from headgate.declare.configs import Config, FolderConfigs, in_file_config, property_config
 from headgate.declare.context import Recorder, plain_data
 from headgate.declare.document import Entry
 from headgate.declare.drafts import Draft
 from headgate.declare.folders import SourceFile, read_text
+from headgate.declare.mistakes import nearest
 from headgate.declare.properties import Patch, Properties, severity_for
 from headgate.declare.reading import Reading
 from headgate.declare.relations import TemplateRelation
-from headgate.declare.sandbox import TemplateFailed, render
+from headgate.declare.sandbox import CompilerError, TemplateFailed, render
 from headgate.spec.errors import Location
 
 _SNAPSHOT = re.compile(r"\{%[-+]?\s*snapshot\s+([A-Za-z_]\w*)\s*[-+]?%\}(.*?)\{%[-+]?\s*endsnapshot\s*[-+]?%\}", re.S)
-_CODE_REF = re.compile(r"['\"](\w+)['\"]")
 
 
 def find_drafts(reading: Reading, properties: Properties) -> list[Draft]:
@@ -94,8 +94,11 @@ def _snapshots(reading: Reading, properties: Properties) -> Iterator[Draft]:
         blocks = list(_SNAPSHOT.finditer(text))
         if not blocks:
             reading.mistakes.add(
-                "HG-D040", Location(file.path), "the file holds no snapshot", expected="{% snapshot name %} … {% endsnapshot %}",
-            )  # fmt: skip
+                "HG-D040",
+                Location(file.path),
+                "the file holds no snapshot",
+                expected="{% snapshot name %} … {% endsnapshot %}",
+            )
         for block in blocks:
             yield Draft("snapshot", block[1], file, "sql", block[2], first_line=text.count("\n", 0, block.start(2)) + 1)
     for (kind, _, name), patch in properties.patches.items():
@@ -123,9 +126,12 @@ def _once(drafts: list[Draft], reading: Reading) -> list[Draft]:
             kept.append(draft)
             continue
         reading.mistakes.add(
-            "HG-D020", draft.location, f"{draft.resource_type} '{draft.name}' has the name of a {before.resource_type} in {before.file.path}",
-            expected="names that differ, as ref() finds by name", todo="rename one of the two files",
-        )  # fmt: skip
+            "HG-D020",
+            draft.location,
+            f"{draft.resource_type} '{draft.name}' has the name of a {before.resource_type} in {before.file.path}",
+            expected="names that differ, as ref() finds by name",
+            todo="rename one of the two files",
+        )
     return kept
 
 
@@ -164,21 +170,18 @@ def _undescribed(properties: Properties, used: set[tuple[str, str, str]], drafts
             continue
         names = {d.name: d.resource_type for d in drafts}
         other = names.get(patch.name)
-        near = None if other else _near(patch.name, [n for n, kind in names.items() if kind == patch.kind])
+        near = None if other else nearest(patch.name, [n for n, kind in names.items() if kind == patch.kind])
         what = f"{patch.kind} '{patch.name}' is described here, but there is no file for it"
         if other:
             what = f"'{patch.name}' is described as a {patch.kind}, but it is a {other}"
         reading.mistakes.add(
-            "HG-D022", patch.entry.value_at("name"), what, suggestion=near,
+            "HG-D022",
+            patch.entry.value_at("name"),
+            what,
+            suggestion=near,
             expected=f"a description under '{other}s:'" if other else "the name of an existing file without its ending",
             severity="error" if other or not reading.settings.dbt else "warning",
-        )  # fmt: skip
-
-
-def _near(name: str, known: list[str]) -> str | None:
-    from headgate.declare.mistakes import nearest
-
-    return nearest(name, known)
+        )
 
 
 def ask(draft: Draft, reading: Reading) -> None:
@@ -202,14 +205,20 @@ def take_in(draft: Draft, given: Mapping[str, Any], reading: Reading) -> None:
 
 def _ask_sql(draft: Draft, reading: Reading, recorder: Recorder) -> None:
     try:
-        template = reading.environment.template(draft.code, draft.file.path, first_line=draft.first_line)
+        template = draft.template = reading.template(draft.code, draft.file.path, draft.first_line)
         catalog = reading.settings.lake.name
         twice = "is_incremental" in draft.code
         for incremental in (False, True) if twice else (False,):
             names = reading.names(
-                draft.package, recorder, draft.config.values, model=model_names(draft), this=TemplateRelation(catalog, "", draft.name),
-                ref=_recording_ref(recorder, catalog), source=_recording_source(recorder, catalog), is_incremental=_constant(incremental),
-            )  # fmt: skip
+                draft.package,
+                recorder,
+                draft.config.values,
+                model=model_names(draft),
+                this=TemplateRelation(catalog, "", draft.name),
+                ref=_recording_ref(recorder, catalog),
+                source=_recording_source(recorder, catalog),
+                is_incremental=_constant(incremental),
+            )
             render(template, names, draft.file.path)
             draft.macros |= names["_headgate_macros"].used
     except TemplateFailed as error:
@@ -224,12 +233,26 @@ def _constant(value: Any) -> Any:
 def model_names(draft: Draft) -> dict[str, Any]:
     """`model` as a template sees it."""
     return {
-        "name": draft.name, "alias": draft.relation.name or draft.name, "schema": draft.relation.schema, "database": "lake",
-        "package_name": draft.package, "unique_id": draft.unique_id, "resource_type": draft.resource_type,
-        "original_file_path": draft.file.inner, "path": draft.file.inner, "fqn": list(draft.fqn), "config": draft.config.values,
-        "tags": draft.value("tags", []), "meta": draft.value("meta", {}), "raw_code": draft.code, "language": draft.language,
-        "version": draft.version, "columns": {}, "depends_on": {"nodes": list(draft.depends_on), "macros": []}, "batch": None,
-    }  # fmt: skip
+        "name": draft.name,
+        "alias": draft.relation.name or draft.name,
+        "schema": draft.relation.schema,
+        "database": "lake",
+        "package_name": draft.package,
+        "unique_id": draft.unique_id,
+        "resource_type": draft.resource_type,
+        "original_file_path": draft.file.inner,
+        "path": draft.file.inner,
+        "fqn": list(draft.fqn),
+        "config": draft.config.values,
+        "tags": draft.value("tags", []),
+        "meta": draft.value("meta", {}),
+        "raw_code": draft.code,
+        "language": draft.language,
+        "version": draft.version,
+        "columns": {},
+        "depends_on": {"nodes": list(draft.depends_on), "macros": []},
+        "batch": None,
+    }
 
 
 def _recording_ref(recorder: Recorder, catalog: str) -> Any:
@@ -242,8 +265,6 @@ def _recording_ref(recorder: Recorder, catalog: str) -> Any:
 
 def ref_of(args: tuple[Any, ...], version: Any) -> tuple[str | None, str, str | None]:
     """The arguments of ref() as (package, name, version). Raises CompilerError."""
-    from headgate.declare.sandbox import CompilerError
-
     if len(args) not in (1, 2) or not all(isinstance(a, str) for a in args):
         raise CompilerError("ref() takes a model's name, or a package and a model's name")
     return (args[0] if len(args) == 2 else None, args[-1], None if version is None else str(version))
@@ -259,8 +280,6 @@ def _recording_source(recorder: Recorder, catalog: str) -> Any:
 
 def source_of(args: tuple[Any, ...]) -> tuple[str, str]:
     """The arguments of source(). Raises CompilerError."""
-    from headgate.declare.sandbox import CompilerError
-
     if len(args) != 2 or not all(isinstance(a, str) for a in args):
         raise CompilerError("source() takes a source's name and a table's name")
     return args[0], args[1]
@@ -298,8 +317,6 @@ def _ask_python(draft: Draft, reading: Reading, recorder: Recorder) -> None:
 
 
 def _python_call(draft: Draft, call: ast.Call, kind: str, recorder: Recorder, reading: Reading) -> None:
-    from headgate.declare.sandbox import CompilerError
-
     try:
         args = tuple(ast.literal_eval(a) for a in call.args)
         keywords = {k.arg: ast.literal_eval(k.value) for k in call.keywords if k.arg}
@@ -312,8 +329,11 @@ def _python_call(draft: Draft, call: ast.Call, kind: str, recorder: Recorder, re
     except (ValueError, CompilerError) as error:
         what = str(error) if isinstance(error, CompilerError) else f"dbt.{kind}() has an argument that is no literal"
         reading.mistakes.add(
-            "HG-D051", Location(draft.file.path, call.lineno, call.col_offset + 1), what, expected="literal arguments, as the file is read without being run",
-        )  # fmt: skip
+            "HG-D051",
+            Location(draft.file.path, call.lineno, call.col_offset + 1),
+            what,
+            expected="literal arguments, as the file is read without being run",
+        )
 
 
 def seed_header(root: str, file: SourceFile, delimiter: str) -> tuple[str, ...]:
@@ -340,17 +360,4 @@ def folder_names(drafts: list[Draft], package: str) -> set[str]:
 
 def existing_folders(root: str, paths: tuple[str, ...]) -> set[str]:
     """The names of all folders below `paths`, empty ones too."""
-    return {name for path in paths for _, names, _ in os.walk(os.path.join(root, path)) for name in names}
-
-
-__all__ = [
-    "ask",
-    "existing_folders",
-    "find_drafts",
-    "folder_names",
-    "model_names",
-    "seed_hash",
-    "seed_header",
-    "shapes",
-    "take_in",
-]
+    return {name for path in paths for _, names, _ in os.walk(Path(root, path)) for name in names}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from headgate.declare.context import Recorder
 from headgate.declare.drafts import Draft
 from headgate.declare.macros import Bound
 from headgate.declare.mistakes import Mistakes
@@ -48,7 +49,7 @@ def _default_schema(custom: Any, reading: Reading) -> str:
 def _own(macro: str, given: Any, draft: Draft, reading: Reading) -> str:
     """What the project's own macro says."""
     names = reading.bind(dict(reading.constants), reading.settings.name)
-    names["var"] = reading.names(draft.package, _recorder(), {})["var"]
+    names["var"] = reading.names(draft.package, Recorder(), {})["var"]
     bound = names[MACROS].find(macro)
     fallback = draft.relation.schema if macro == "generate_schema_name" else draft.relation.name
     if not isinstance(bound, Bound):
@@ -62,12 +63,6 @@ def _own(macro: str, given: Any, draft: Draft, reading: Reading) -> str:
     return said or fallback
 
 
-def _recorder() -> Any:
-    from headgate.declare.context import Recorder
-
-    return Recorder()
-
-
 def check_relations(drafts: Iterable[Draft], mistakes: Mistakes) -> None:
     """No two nodes may build one relation."""
     first: dict[str, Draft] = {}
@@ -77,8 +72,10 @@ def check_relations(drafts: Iterable[Draft], mistakes: Mistakes) -> None:
         before = first.setdefault(str(draft.relation).lower(), draft)
         if before is not draft:
             mistakes.add(
-                "HG-D021", draft.config.places.get("alias", draft.location),
+                "HG-D021",
+                draft.config.places.get("alias", draft.location),
                 f"{draft.resource_type} '{draft.name}' would build {draft.relation}, which {before.resource_type} '{before.name}' builds "
                 f"({before.file.path})",
-                expected="one node per relation", todo="set another 'alias' or 'schema' for one of the two",
-            )  # fmt: skip
+                expected="one node per relation",
+                todo="set another 'alias' or 'schema' for one of the two",
+            )

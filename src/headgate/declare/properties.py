@@ -87,9 +87,12 @@ def _patch(entry: Entry, kind: str, file: SourceFile, found: Properties, severit
     if key in found.patches:
         first = found.patches[key].entry.at("name")
         mistakes.add(
-            "HG-D020", entry.at("name"), f"{kind} '{name}' is described twice (first at {first})", expected="one description",
+            "HG-D020",
+            entry.at("name"),
+            f"{kind} '{name}' is described twice (first at {first})",
+            expected="one description",
             todo="merge the two",
-        )  # fmt: skip
+        )
         return
     check_columns(entry, f"{kind} '{name}'", severity, mistakes)
     found.patches[key] = Patch(kind, name, file.package, entry, file)
@@ -105,9 +108,11 @@ def check_columns(entry: Entry, where: str, severity: str, mistakes: Mistakes) -
         shapes.known_keys(column, keys.COLUMN_KEYS, f"column '{name}' of {where}", mistakes, severity=severity)
         if name.lower() in seen:
             mistakes.add(
-                "HG-D020", column.at("name"), f"column '{name}' of {where} stands twice (first at {seen[name.lower()]})",
+                "HG-D020",
+                column.at("name"),
+                f"column '{name}' of {where} stands twice (first at {seen[name.lower()]})",
                 expected="each column once",
-            )  # fmt: skip
+            )
         seen.setdefault(name.lower(), column.at("name"))
 
 

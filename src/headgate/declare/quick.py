@@ -11,9 +11,10 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-CACHE = os.path.join(".headgate", "cache")
+CACHE = ".headgate/cache"
 READING = "reading.json"
 ROOT_FILES = ("headgate.yml", "headgate.yaml", "dbt_project.yml", "profiles.yml", "packages.yml", "dependencies.yml")
 FOLDERS = ("sources", "models", "seeds", "snapshots", "tests", "macros", "docs", "analyses", "dbt_packages")
@@ -32,8 +33,7 @@ def digest(root: str) -> str:
 def last_reading(root: str) -> Mapping[str, Any]:
     """What the last full reading left: `folders` and `env_vars`; empty when there is none."""
     try:
-        with open(os.path.join(root, CACHE, READING), encoding="utf-8") as file:
-            found = json.load(file)
+        found = json.loads(Path(root, CACHE, READING).read_bytes())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -55,12 +55,12 @@ def stamps(root: str, folders: Any) -> dict[str, Stamp]:
     found: dict[str, Stamp] = {}
     for name in ROOT_FILES:
         try:
-            status = os.stat(os.path.join(root, name))
+            status = Path(root, name).stat()
         except OSError:
             continue
         found[name] = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     for folder in folders:
-        for path, status in _files(os.path.join(root, folder), folder):
+        for path, status in _files(f"{root}/{folder}", folder):
             found[path] = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return found
 

@@ -12,6 +12,7 @@ from headgate.declare.context import ConfigCall, ContextView, EnvVar, Names, Par
 from headgate.declare.folders import Files
 from headgate.declare.macros import Macros, Scope
 from headgate.declare.mistakes import Mistakes, nearest
+from headgate.declare.plain import plain_template
 from headgate.declare.sandbox import Environment, TemplateFailed, guarded, render
 from headgate.declare.settings import Settings
 from headgate.spec.errors import Location
@@ -37,15 +38,33 @@ class Reading:
         """The names that no template's own place changes."""
         s = self.settings
         target = Names(
-            name=s.environment, target_name=s.environment, schema=s.schema_prefix + s.schema, database=s.lake.name, dbname=s.lake.name,
-            type="duckdb", threads=4, profile_name=s.name, path=s.lake.name, schema_prefix=s.schema_prefix,
-        )  # fmt: skip
+            name=s.environment,
+            target_name=s.environment,
+            schema=s.schema_prefix + s.schema,
+            database=s.lake.name,
+            dbname=s.lake.name,
+            type="duckdb",
+            threads=4,
+            profile_name=s.name,
+            path=s.lake.name,
+            schema_prefix=s.schema_prefix,
+        )
         return {**constant_names(), "target": target, "project_name": s.name, "env_var": EnvVar(self.env_vars)}
 
     @cached_property
     def variables(self) -> Mapping[str, Mapping[str, Any]]:
         """The variables as each package sees them: its own defaults under the project's values."""
         return {p.name: {**p.variables, **self.settings.variables} for p in self.files.packages}
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether `ref`, `source` and the like mean what they mean everywhere: the project has no macros of these names."""
+        return not any(self.macros.overridden(n) for n in ("ref", "source", "config", "this", "is_incremental"))
+
+    def template(self, text: str, file: str, first_line: int = 1) -> Any:
+        """A template that can be rendered, by the quick way where that is enough. Raises TemplateFailed."""
+        found = plain_template(text, file, first_line) if self.plain else None
+        return found or self.environment.template(text, file, first_line=first_line)
 
     def names(self, package: str, recorder: Recorder, base: Mapping[str, Any], **more: Any) -> dict[str, Any]:
         """The names for one rendering in `package`. `more` holds `ref`, `source`, `this`, `model`."""

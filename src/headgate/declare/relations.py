@@ -95,9 +95,13 @@ class TemplateRelation:
 
     def _with(self, **changes: Any) -> TemplateRelation:
         values: dict[str, Any] = {
-            "database": self.database, "schema": self.schema, "identifier": self.identifier, "type": self.type,
-            "parts": self._parts, "quoted": self._quoted,
-        }  # fmt: skip
+            "database": self.database,
+            "schema": self.schema,
+            "identifier": self.identifier,
+            "type": self.type,
+            "parts": self._parts,
+            "quoted": self._quoted,
+        }
         return type(self)(**(values | changes))
 
     def __str__(self) -> str:

@@ -71,8 +71,15 @@ class _Rules:
                     "HG-D012", self.at(key), f"'{key}' of {self.who} is {shapes.told(value)}", expected="text or a list of texts"
                 )
                 self.draft.config.values[key] = None
-        for key, kind, words in (("enabled", bool, "true or false"), ("meta", dict, "a mapping"), ("tier", int, "a whole number"),
-                                 ("owner", str, "text"), ("alias", str, "text"), ("schema", str, "text"), ("publish_group", str, "text")):  # fmt: skip
+        for key, kind, words in (
+            ("enabled", bool, "true or false"),
+            ("meta", dict, "a mapping"),
+            ("tier", int, "a whole number"),
+            ("owner", str, "text"),
+            ("alias", str, "text"),
+            ("schema", str, "text"),
+            ("publish_group", str, "text"),
+        ):
             value = self.draft.value(key)
             if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
                 self.m.add("HG-D012", self.at(key), f"'{key}' of {self.who} is {shapes.told(value)}", expected=words)
@@ -94,9 +101,12 @@ class _Rules:
         }
         if name not in keys.MATERIALIZED and name not in custom:
             self.m.add(
-                "HG-D060", self.at("materialized"), f"{self.who} is materialized as '{name}', which does not exist",
-                expected="one of " + ", ".join([*keys.MATERIALIZED, *sorted(custom)]), suggestion=nearest(name, [*keys.MATERIALIZED, *custom]),
-            )  # fmt: skip
+                "HG-D060",
+                self.at("materialized"),
+                f"{self.who} is materialized as '{name}', which does not exist",
+                expected="one of " + ", ".join([*keys.MATERIALIZED, *sorted(custom)]),
+                suggestion=nearest(name, [*keys.MATERIALIZED, *custom]),
+            )
             return
         if draft.language == "python" and name in ("view", "ephemeral"):
             self.m.add(
@@ -109,9 +119,12 @@ class _Rules:
             self.incremental()
         elif draft.value("incremental_strategy") and "incremental_strategy" in draft.config.places and name != "ephemeral":
             self.m.add(
-                "HG-D062", self.at("incremental_strategy"), f"{self.who} has an incremental strategy but is a {name}",
-                expected="materialized: incremental", severity="warning",
-            )  # fmt: skip
+                "HG-D062",
+                self.at("incremental_strategy"),
+                f"{self.who} has an incremental strategy but is a {name}",
+                expected="materialized: incremental",
+                severity="warning",
+            )
         self.partition_by()
 
     def incremental(self) -> None:
@@ -145,9 +158,12 @@ class _Rules:
             self.begin()
         if strategy in (None, "append") and not draft.value("unique_key") and not draft.value("leave_duplicates"):
             self.m.add(
-                "HG-D062", self.at("incremental_strategy", "materialized"), f"{self.who} appends without a 'unique_key', so a repeated run may double rows",
-                expected="unique_key: the columns that name a row, or leave_duplicates: true", severity="warning" if self.reading.settings.dbt else "error",
-            )  # fmt: skip
+                "HG-D062",
+                self.at("incremental_strategy", "materialized"),
+                f"{self.who} appends without a 'unique_key', so a repeated run may double rows",
+                expected="unique_key: the columns that name a row, or leave_duplicates: true",
+                severity="warning" if self.reading.settings.dbt else "error",
+            )
         if draft.value("merge_update_columns") and draft.value("merge_exclude_columns"):
             self.m.add(
                 "HG-D062",
@@ -229,9 +245,12 @@ class _Rules:
                 if not name.isidentifier() or name.lower() in known:
                     continue  # an expression is the engine's to judge
                 self.m.add(
-                    "HG-D064", self.at(key), f"'{key}' of {self.who} names column '{name}', which the query does not return",
-                    expected="one of " + ", ".join(known.values()), suggestion=nearest(name, known.values()),
-                )  # fmt: skip
+                    "HG-D064",
+                    self.at(key),
+                    f"'{key}' of {self.who} names column '{name}', which the query does not return",
+                    expected="one of " + ", ".join(known.values()),
+                    suggestion=nearest(name, known.values()),
+                )
 
 
 def output_columns(draft: Draft) -> dict[str, str] | None:
@@ -275,11 +294,14 @@ def check_publish_groups(drafts: Iterable[Draft], reading: Reading) -> dict[str,
         for index, name in enumerate(shapes.texts(declared, group, reading.mistakes)):
             member = names.get(name)
             if member is None:
-                place = declared[group].at(index) if isinstance(declared[group], list) else declared.value_at(group)
+                place = shapes.item_at(declared, group, index)
                 reading.mistakes.add(
-                    "HG-D030", place, f"publish group '{group}' names '{name}', which does not exist", expected="a model, seed or snapshot",
+                    "HG-D030",
+                    place,
+                    f"publish group '{group}' names '{name}', which does not exist",
+                    expected="a model, seed or snapshot",
                     suggestion=nearest(name, names),
-                )  # fmt: skip
+                )
                 continue
             groups.setdefault(group, []).append(member.unique_id)
             member.config.values.setdefault("publish_group", group)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jinja2
+import jinja2.exceptions
 import jinja2.ext
 import jinja2.nodes
 import jinja2.parser
@@ -56,10 +57,10 @@ class _Context(jinja2.runtime.Context):
 
     def resolve_or_missing(self, key: str) -> Any:
         found = super().resolve_or_missing(key)
-        if found is jinja2.runtime.missing:
+        if found is jinja2.utils.missing:
             macros = self.parent.get(MACROS)
             if macros is not None:
-                return macros.find(key, jinja2.runtime.missing)
+                return macros.find(key, jinja2.utils.missing)
         return found
 
 
@@ -118,9 +119,12 @@ class Environment(jinja2.sandbox.SandboxedEnvironment):
 
     def __init__(self) -> None:
         super().__init__(
-            extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", _Blocks], undefined=Undefined, autoescape=False, cache_size=0,
+            extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", _Blocks],
+            undefined=Undefined,
+            autoescape=False,
+            cache_size=0,
             keep_trailing_newline=False,
-        )  # fmt: skip
+        )
         self.macro_file = False
         self.globals.clear()
         self.globals["range"] = jinja2.sandbox.safe_range
@@ -159,7 +163,7 @@ class Environment(jinja2.sandbox.SandboxedEnvironment):
         return template
 
 
-def render(template: jinja2.Template, names: Mapping[str, Any], file: str) -> str:
+def render(template: Any, names: Mapping[str, Any], file: str) -> str:
     """The text of `template`. Raises TemplateFailed with the line at which `file` failed."""
     return str(guarded(lambda: template.render(names), file))
 
@@ -178,7 +182,7 @@ def guarded(action: Callable[[], Any], file: str) -> Any:
         raise TemplateFailed("HG-D040", Location(error.filename or file, error.lineno), str(error.message or error)) from None
     except CompilerError as error:
         raise TemplateFailed(error.code, line_of(error, file), str(error)) from None
-    except jinja2.sandbox.SecurityError as error:
+    except jinja2.exceptions.SecurityError as error:
         raise TemplateFailed("HG-D041", line_of(error, file), f"templates may not do this: {error}") from None
     except Exception as error:  # the boundary: whatever the project's own template raises is the project's mistake
         raise TemplateFailed("HG-D041", line_of(error, file), f"{type(error).__name__}: {error}") from None

@@ -53,9 +53,11 @@ def read_settings(root: str, environment: str, variables: Mapping[str, Any], mis
     name = next((n for n in ("headgate.yml", "headgate.yaml", "dbt_project.yml") if Path(root, n).is_file()), None)
     if name is None:
         raise UsageError(
-            f"{root} holds no project", expected="a file headgate.yml", todo="run: headgate init, or name the folder with --project",
+            f"{root} holds no project",
+            expected="a file headgate.yml",
+            todo="run: headgate init, or name the folder with --project",
             code="HG-D001",
-        )  # fmt: skip
+        )
     text = _text(root, name)
     entry = read(text, name, mistakes) or Entry(name)
     dbt = name == "dbt_project.yml"
@@ -121,16 +123,16 @@ def _environment(entry: Entry, environment: str, mistakes: Mistakes) -> Entry:
         return Entry(entry.file)
     near = nearest(environment, [*declared, "dev", "prod"])
     raise UsageError(
-        f"there is no environment '{environment}'", expected="one of " + ", ".join(dict.fromkeys([*declared, "dev", "prod"])),
+        f"there is no environment '{environment}'",
+        expected="one of " + ", ".join(dict.fromkeys([*declared, "dev", "prod"])),
         todo=f"did you mean '{near}'?" if near else f"declare it under 'environments:' in {entry.file}",
-    )  # fmt: skip
+    )
 
 
 def _secrets(entry: Entry, mistakes: Mistakes) -> tuple[str, ...]:
     found = shapes.texts(entry, "secrets", mistakes)
     for index, name in enumerate(found):
-        place = entry["secrets"].at(index) if isinstance(entry["secrets"], list) else entry.value_at("secrets")
-        shapes.one_of(name, PROVIDERS, "secrets", place, mistakes)
+        shapes.one_of(name, PROVIDERS, "secrets", shapes.item_at(entry, "secrets", index), mistakes)
     return found or ("env", "file")
 
 
@@ -163,7 +165,7 @@ def _state(entry: Entry, chosen: Entry, root: str, mistakes: Mistakes) -> str:
 
 
 def _absolute(root: str, path: str) -> str:
-    return os.path.normpath(os.path.join(root, os.path.expanduser(path)))
+    return os.path.normpath(Path(root, Path(path).expanduser()))
 
 
 def _folders(entry: Entry, mistakes: Mistakes) -> dict[str, tuple[str, ...]]:
@@ -174,7 +176,7 @@ def _folders(entry: Entry, mistakes: Mistakes) -> dict[str, tuple[str, ...]]:
     found["packages-install-path"] = (shapes.text(entry, "packages-install-path", mistakes, "dbt_packages") or "dbt_packages",)
     for key, paths in found.items():
         for path in paths:
-            if os.path.isabs(path) or ".." in Path(path).parts:
+            if Path(path).is_absolute() or ".." in Path(path).parts:
                 mistakes.add("HG-D015", entry.value_at(key), f"'{key}' names '{path}'", expected="a folder inside the project")
     return found
 

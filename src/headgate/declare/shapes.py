@@ -126,6 +126,12 @@ def texts(entry: Entry, key: str, mistakes: Mistakes) -> tuple[str, ...]:
     return tuple(str(item) for item in value if not isinstance(item, dict | list) and item is not None)
 
 
+def item_at(entry: Entry, key: str, index: int) -> Location:
+    """Where an item of a list is written, or the value itself when it is no list."""
+    value = entry.get(key)
+    return value.at(index) if isinstance(value, Items) else entry.value_at(key)
+
+
 def required_name(entry: Entry, what: str, mistakes: Mistakes, *, identifier: bool = True) -> str | None:
     """The `name:` of a thing; missing or unusable is a mistake."""
     value = entry.get("name")
@@ -144,9 +150,12 @@ def required_name(entry: Entry, what: str, mistakes: Mistakes, *, identifier: bo
         return None
     if identifier and not _NAME.match(value):
         mistakes.add(
-            "HG-D015", entry.value_at("name"), f"'{value}' cannot name {what}", expected="letters, digits and underscores",
+            "HG-D015",
+            entry.value_at("name"),
+            f"'{value}' cannot name {what}",
+            expected="letters, digits and underscores",
             suggestion=re.sub(r"\W", "_", value) if value and not value[0].isdigit() else None,
-        )  # fmt: skip
+        )
         return None
     return value
 
@@ -168,9 +177,11 @@ def duration(entry: Entry, key: str, mistakes: Mistakes, default: float | None =
     seconds = seconds_of(value)
     if seconds is None:
         mistakes.add(
-            "HG-D016", entry.value_at(key), f"'{key}' is {told(value)}, which is no duration",
+            "HG-D016",
+            entry.value_at(key),
+            f"'{key}' is {told(value)}, which is no duration",
             expected="such as '30 minutes', '1 hour' or {count: 2, period: day}",
-        )  # fmt: skip
+        )
         return default
     return seconds
 
@@ -188,9 +199,11 @@ def cron(entry: Entry, key: str, mistakes: Mistakes) -> str | None:
         CronSim(value, datetime(2020, 1, 1, tzinfo=UTC))
     except CronSimError as error:
         mistakes.add(
-            "HG-D017", entry.value_at(key), f"'{value}' is no cron expression: {str(error).lower()}",
+            "HG-D017",
+            entry.value_at(key),
+            f"'{value}' is no cron expression: {str(error).lower()}",
             expected="five fields: minute hour day month weekday, such as '*/15 * * * *'",
-        )  # fmt: skip
+        )
         return None
     return value
 
@@ -208,13 +221,20 @@ def secrets(value: Any, location: Location, providers: Collection[str], mistakes
             whole = _SECRET_WHOLE.fullmatch(match[0])
             if whole is None:
                 mistakes.add(
-                    "HG-D018", location, f"'{match[0]}' is no secret reference", expected="${env:NAME}, ${file:PATH} or ${vault:PATH#KEY}",
-                )  # fmt: skip
+                    "HG-D018",
+                    location,
+                    f"'{match[0]}' is no secret reference",
+                    expected="${env:NAME}, ${file:PATH} or ${vault:PATH#KEY}",
+                )
             elif whole[1] not in providers:
                 mistakes.add(
-                    "HG-D018", location, f"secret provider '{whole[1]}' is not switched on", expected="one of " + ", ".join(providers),
-                    todo="name it under 'secrets:' in headgate.yml", suggestion=nearest(whole[1], providers),
-                )  # fmt: skip
+                    "HG-D018",
+                    location,
+                    f"secret provider '{whole[1]}' is not switched on",
+                    expected="one of " + ", ".join(providers),
+                    todo="name it under 'secrets:' in headgate.yml",
+                    suggestion=nearest(whole[1], providers),
+                )
 
 
 def plain(value: Any) -> Any:

@@ -23,8 +23,13 @@ _CHANGES = {
     "default": ("apply", "block", "ignore"),
 }
 _TYPES: dict[str, tuple[type, ...]] = {
-    "text": (str,), "number": (int, float), "boolean": (bool,), "list": (list,), "mapping": (dict,), "any": (object,),
-}  # fmt: skip
+    "text": (str,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "list": (list,),
+    "mapping": (dict,),
+    "any": (object,),
+}
 
 
 def read_sources(properties: Properties, reading: Reading) -> tuple[dict[str, SourceTable], dict[str, Declared]]:
@@ -40,9 +45,12 @@ def read_sources(properties: Properties, reading: Reading) -> tuple[dict[str, So
         before = seen.setdefault((declared.package, name), entry.at("name"))
         if before != entry.at("name"):
             reading.mistakes.add(
-                "HG-D020", entry.at("name"), f"source '{name}' is declared twice (first at {before})", expected="one declaration",
+                "HG-D020",
+                entry.at("name"),
+                f"source '{name}' is declared twice (first at {before})",
+                expected="one declaration",
                 todo="put the tables of both under one 'tables:'",
-            )  # fmt: skip
+            )
             continue
         reader = _SourceReader(name, declared, reading)
         for table, what in reader.tables():
@@ -69,9 +77,12 @@ class _SourceReader:
         found = known.get(self.connector)
         if found is None:
             self.mistakes.add(
-                "HG-D070", self.entry.value_at("connector"), f"source '{self.name}' names connector '{self.connector}', which does not exist",
-                expected="one of " + ", ".join(sorted(known)), suggestion=nearest(self.connector, known),
-            )  # fmt: skip
+                "HG-D070",
+                self.entry.value_at("connector"),
+                f"source '{self.name}' names connector '{self.connector}', which does not exist",
+                expected="one of " + ", ".join(sorted(known)),
+                suggestion=nearest(self.connector, known),
+            )
         return found
 
     def tables(self) -> list[tuple[SourceTable, Entry]]:
@@ -175,10 +186,14 @@ class _SourceReader:
             retries=_whole(shapes.number(self._nearer(item, "retries"), "retries", m, 5.0)) or 0,
             timeout=300.0 if timeout is None else timeout,
             tags=tags_of(self.entry.get("tags"), self.config.get("tags"), item.get("tags"), inner.get("tags")),
-            meta={**shapes.plain(shapes.mapping(self.entry, "meta", m)), **shapes.plain(shapes.mapping(self.config, "meta", m)),
-                  **shapes.plain(shapes.mapping(item, "meta", m)), **shapes.plain(shapes.mapping(inner, "meta", m))},
+            meta={
+                **shapes.plain(shapes.mapping(self.entry, "meta", m)),
+                **shapes.plain(shapes.mapping(self.config, "meta", m)),
+                **shapes.plain(shapes.mapping(item, "meta", m)),
+                **shapes.plain(shapes.mapping(inner, "meta", m)),
+            },
             config=shapes.plain({**self.config, **inner}),
-        )  # fmt: skip
+        )
 
     def _value(self, item: Entry, key: str) -> Any:
         entry = self._nearer(item, key)
@@ -206,8 +221,11 @@ class _SourceReader:
         warn, error = (self._age(freshness, key) for key in ("warn_after", "error_after"))
         if warn is not None and error is not None and warn > error:
             self.mistakes.add(
-                "HG-D015", freshness.value_at("warn_after"), "'warn_after' is longer than 'error_after'", expected="a warning before the error",
-            )  # fmt: skip
+                "HG-D015",
+                freshness.value_at("warn_after"),
+                "'warn_after' is longer than 'error_after'",
+                expected="a warning before the error",
+            )
         field = shapes.text(freshness, "loaded_at_field", self.mistakes, field)
         return Freshness(warn, error, field, shapes.text(freshness, "filter", self.mistakes))
 
@@ -218,9 +236,12 @@ class _SourceReader:
             if seconds_of(value) is None:
                 bad = "period" if isinstance(value.get("count"), int) else "count"
                 self.mistakes.add(
-                    "HG-D016", value.value_at(bad), f"'{key}' is no duration", expected="{count: <number>, period: minute | hour | day}",
+                    "HG-D016",
+                    value.value_at(bad),
+                    f"'{key}' is no duration",
+                    expected="{count: <number>, period: minute | hour | day}",
                     suggestion=nearest(str(value.get("period")), ("minute", "hour", "day")) if bad == "period" else None,
-                )  # fmt: skip
+                )
                 return None
         return shapes.duration(freshness, key, self.mistakes)
 
@@ -251,9 +272,11 @@ class _SourceReader:
                     found[option.name] = value
             elif option.required:
                 self.mistakes.add(
-                    "HG-D071", item.at("name"), f"table '{name}' of source '{self.name}' lacks '{option.name}', which connector "
-                    f"'{self.manifest.name}' needs", expected=f"{option.name}: {option.summary}",
-                )  # fmt: skip
+                    "HG-D071",
+                    item.at("name"),
+                    f"table '{name}' of source '{self.name}' lacks '{option.name}', which connector '{self.manifest.name}' needs",
+                    expected=f"{option.name}: {option.summary}",
+                )
             elif option.default is not None:
                 found[option.name] = option.default
         return found
@@ -268,9 +291,12 @@ def _fits(option: Option, value: Any, holder: Entry, connector: str, mistakes: M
         return False
     if option.choices and value not in option.choices:
         mistakes.add(
-            "HG-D071", place, f"'{option.name}' of connector '{connector}' is '{value}'", expected="one of " + ", ".join(option.choices),
+            "HG-D071",
+            place,
+            f"'{option.name}' of connector '{connector}' is '{value}'",
+            expected="one of " + ", ".join(option.choices),
             suggestion=nearest(str(value), option.choices),
-        )  # fmt: skip
+        )
         return False
     return True
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headgate.spec.errors import DeclarationError, Diagnostic, Location
 from headgate.spec.project import CheckSpec, Node, Project
+
+if TYPE_CHECKING:
+    from headgate.declare.reading import Reading
 
 _EXPRESSION = re.compile(r"^\{\{(?P<inner>(?:(?!\{\{|\}\}).)*)\}\}$", re.S)
 
@@ -21,7 +25,7 @@ class ProjectTemplates:
         self._compiled: dict[tuple[str, str, int], Any] = {}
 
     @cached_property
-    def _reading(self) -> Any:
+    def _reading(self) -> Reading:
         from headgate.declare.assembly import read_macros
         from headgate.declare.folders import find_files
         from headgate.declare.mistakes import Mistakes
@@ -47,7 +51,7 @@ class ProjectTemplates:
         return self._render(text, Location(where), self._project.name, runtime, {})
 
     def call_macro(self, name: str, arguments: Mapping[str, Any], runtime: Mapping[str, Any]) -> Any:
-        """What macro `name` (or `package.name`; a test without its `test_`) gives. Arguments written as `{{ … }}` are evaluated."""
+        """What macro `name` (or `package.name`; a test without its `test_`) gives; `{{ … }}` arguments are evaluated."""
         names = self._names(self._project.name, runtime, {})
         bound = self._find(name, names)
         if bound is None:
@@ -89,11 +93,11 @@ class ProjectTemplates:
         reading = self._reading
         names = reading.names(package, Recorder(), base)
         started = runtime.get("run_started_at")
-        if hasattr(started, "timestamp"):
+        if isinstance(started, datetime):
             names.update({k: v for k, v in constant_names(started).items() if k in ("modules", "run_started_at")})
         names.update(runtime)
-        for used in ("_headgate_macros", "context", "builtins"):
-            names.pop(used, None)
+        for rebuilt in (MACROS, "context", "builtins"):
+            names.pop(rebuilt, None)
         reading.bind(names, package)
         scope: Scope = names[MACROS]
         adapter = runtime.get("adapter")
