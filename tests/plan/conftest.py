@@ -126,7 +126,7 @@ class World:
     def publish(self, plan: Plan, columns: dict[str, str] | None = None, rows: int = 10, together: bool = False) -> None:
         """Publish the build steps of a plan one after the other, as runs of their own or `together`."""
         project, before = self.project, self.recorded
-        inputs = recorded_inputs(project, before, plan)
+        inputs = {s.unique_id: recorded_inputs(project, before, s, plan) for s in plan.todo if s.action == "build"}
         run_id = f"run{self.clock}" if together else ""
         for step in plan.todo:
             node = next((n for n in self.nodes.values() if n.unique_id == step.unique_id), None)

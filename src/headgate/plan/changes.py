@@ -54,7 +54,7 @@ def code_of(node: Node) -> dict[str, str]:
     config["materialized"] = node.materialized
     text = json.dumps(config, sort_keys=True, default=str, ensure_ascii=False)
     if node.language == "python":
-        return {"python": node.raw_code, "config": text}
+        return {"raw_code": node.raw_code, "config": text}
     return {"sql": node.canonical_sql, "incremental_sql": node.canonical_incremental_sql, "config": text}
 
 
@@ -88,8 +88,8 @@ def compare(node: Node, recorded: RecordedDataset, reader: Reader) -> CodeChange
     config = _config(node, recorded)
     if not recorded.code:
         return CodeChange("breaking", "its code changed, and the code that built it is not recorded", ALL)
-    if node.language == "python" or "python" in recorded.code:
-        same = recorded.code.get("python") == node.raw_code and node.language == "python"
+    if node.language == "python" or recorded.code.get("raw_code"):
+        same = recorded.code.get("raw_code") == node.raw_code and node.language == "python"
         return _by_config(config, ALL) if same else CodeChange("breaking", "its Python code changed", ALL)
     if node.resource_type == "seed":
         return CodeChange("breaking", "its file changed", ALL)
@@ -146,6 +146,8 @@ def _config(node: Node, recorded: RecordedDataset) -> dict[str, tuple[Any, Any]]
     old: Mapping[str, Any] = json.loads(text)
     new: Mapping[str, Any] = json.loads(code_of(node)["config"])
     keys = [k for k in dict.fromkeys((*old, *new)) if k not in _ASIDE and old.get(k) != new.get(k)]
+    if "materialized" not in old:
+        keys = [k for k in keys if k != "materialized"]
     return {k: (old.get(k), new.get(k)) for k in keys}
 
 

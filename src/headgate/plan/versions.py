@@ -1,9 +1,13 @@
 """Versions of inputs: what a dataset was made from, whether that still holds, and what a new version shares with an old one.
 
 A table's version is that of its newest publication. A view's *effective* version also covers what it reads, because a view
-changes when they do. Where a new publication is known to equal an earlier version but for some columns, it carries that
-knowledge among its recorded inputs under the key "=<dataset>", as JSON `[[version, column…], …]`: so that a reader of other
-columns is not rebuilt, in this run or in any later one.
+changes when they do. What a publication records of its inputs has these keys:
+
+    "<dataset>"     the version of it that was read
+    "~<dataset>"    the effective version of it, where that is another (it is a view)
+    "=<dataset>"    of the dataset itself: earlier versions that this one equals but for some columns, as JSON
+                    `[[version, column…], …]`: so that a reader of other columns is not rebuilt, in this run or in any later one
+    "check:…"       what the gate has proven; nothing to do with versions
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ from headgate.spec.project import Project
 from headgate.spec.recorded import Recorded, RecordedDataset
 from headgate.spec.steps import Plan
 
+_ASIDE = ("~", "=", "check:")
 SAME_AS_MAX = 8  # earlier versions remembered as nearly equal; a reader that is older than that is rebuilt
 
 
@@ -43,29 +48,41 @@ def effective_versions(recorded: Recorded, external: Mapping[str, str] | None = 
 
 def read_by(recorded: RecordedDataset) -> list[str]:
     """The datasets that the published version of a dataset was made from (for a view: that it reads)."""
-    return [name for name in recorded.inputs if not name.startswith("=")]
+    return [name for name in recorded.inputs if not name.startswith(("=", "check:"))]
 
 
 def recorded_inputs(
-    project: Project, recorded: Recorded, plan: Plan, external: Mapping[str, str] | None = None
-) -> dict[str, dict[str, str]]:
-    """What `Staged.inputs` of each step to build must hold, by unique id: the version of each dataset read ("": none yet).
+    project: Project, recorded: Recorded, step: Step, plan: Plan, external: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """What `Staged.inputs` of a step to build must hold.
 
-    `publish` replaces the versions of those that the same run publishes with their new ones. The "=" entry says what the result
-    still has in common with earlier versions; it is left out unless the lake stands where the plan saw it.
+    `publish` replaces the versions of those that the same run publishes with their new ones. The "=" entry is left out unless the
+    lake stands where the plan saw it.
     """
-    wiring = Wiring(project)
-    versions = effective_versions(recorded, external)
-    out: dict[str, dict[str, str]] = {}
-    for step in plan.todo:
-        if step.action != "build":
-            continue
-        names = [wiring.dataset(p) for p in wiring.parents.get(step.unique_id, ())]
-        out[step.unique_id] = {name: versions.get(name, "") for name in names}
-        if step.same_as and recorded.snapshot == plan.snapshot:
-            shared = [[version, *columns] for version, columns in step.same_as.items()]
-            out[step.unique_id][f"={step.dataset}"] = json.dumps(shared)
+    wiring, effective = _surroundings(project, recorded)
+    out: dict[str, str] = {}
+    for name in (wiring.dataset(parent) for parent in wiring.parents.get(step.unique_id, ())):
+        entry = recorded.datasets.get(name)
+        version = entry.version if entry is not None else None
+        out[name] = version or (external or {}).get(name, "")
+        if version is not None and effective[name] != version:
+            out[f"~{name}"] = effective[name]
+    if step.same_as and recorded.snapshot == plan.snapshot:
+        out[f"={step.dataset}"] = json.dumps([[version, *columns] for version, columns in step.same_as.items()])
     return out
+
+
+_last: tuple[Project, Recorded, Wiring, dict[str, str]] | None = None
+
+
+def _surroundings(project: Project, recorded: Recorded) -> tuple[Wiring, dict[str, str]]:
+    """Wiring and effective versions, kept for the next step of the same run: hundreds of steps ask for the same."""
+    global _last
+    known = _last
+    if known is None or known[0] is not project or known[1] is not recorded:
+        known = (project, recorded, Wiring(project), effective_versions(recorded))
+        _last = known
+    return known[2], known[3]
 
 
 def same_as(recorded: RecordedDataset, effective: str, touch: Touch) -> dict[str, tuple[str, ...]]:
@@ -91,7 +108,7 @@ def difference(reader: RecordedDataset, parent: RecordedDataset, effective: str,
     `effective` is the parent's effective version; `drift` what changed behind a view since that was published.
     """
     read = reader.inputs.get(parent.dataset)
-    if read == effective:
+    if effective in (read, reader.inputs.get(f"~{parent.dataset}")):
         return NOTHING
     if read == parent.version or (reader.run_id and reader.run_id == parent.run_id):
         return drift  # the same publication, or one run that made both, the parent first
