@@ -1,0 +1,227 @@
+"""What is there to read: the files behind the globs, compared with the manifest of what was read before.
+
+A file is known by its name with size and time; only when these differ is its content hashed, and only when the hash differs
+is it a new version. A file that is still being written (it changes between two looks, or is younger than `settle`) waits for
+the next load.
+"""
+
+from __future__ import annotations
+
+import glob
+import gzip
+import io
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from headgate.ports.engine import Cursor
+from headgate.sources.files import packing
+from headgate.sources.files.options import FileOptions, is_remote, kind_of
+from headgate.spec.errors import DeclarationError, SourceBroken, SourceUnavailable
+from headgate.spec.names import quote_literal
+from headgate.spec.positions import Unit
+
+CHUNK = 1 << 20
+HEAD_BYTES = 1 << 16
+TABLES = ("delta", "iceberg")  # a folder is one table, not files
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A new or changed file. `path` is what the engine reads; `head` its first bytes, unpacked (empty: not looked at);
+    `fault` says why it cannot be read at all."""
+
+    unit: Unit
+    path: str
+    format: str
+    compression: str
+    head: bytes = b""
+    fault: str | None = None
+
+
+def new_files(options: FileOptions, known: Mapping[str, Unit], cursor: Cursor, *, root: str, staging: str) -> list[FoundFile]:
+    """All files that are new or changed against `known`, in the order of their names.
+
+    Raises DeclarationError for a relative path that leaves the project, SourceBroken when a glob matches nothing,
+    SourceUnavailable.
+    """
+    found: dict[str, FoundFile | None] = {}
+    for pattern in options.path:
+        lister = _remote if is_remote(pattern) else _local
+        matched = False
+        for name, file in lister(pattern, options, known, cursor, root, staging):
+            matched = True
+            found.setdefault(name, file)
+        if not matched and not options.allow_missing:
+            raise SourceBroken(
+                f"no file matches '{pattern}'", expected="at least one file", todo="correct path:, or set allow_missing: true"
+            )
+    return [f for _, f in sorted(found.items()) if f is not None]
+
+
+def _local(
+    pattern: str, options: FileOptions, known: Mapping[str, Unit], cursor: Cursor, root: str, staging: str
+) -> Iterator[tuple[str, FoundFile | None]]:
+    base = Path(root).resolve()
+    absolute = Path(pattern).is_absolute()
+    if not absolute and not (base / pattern).resolve().is_relative_to(base):
+        raise DeclarationError(
+            f"path '{pattern}' leads out of the project",
+            expected="a path below the project",
+            todo="write an absolute path on purpose",
+        )
+    for text in sorted(glob.glob(pattern if absolute else str(base / pattern), recursive=True)):  # noqa: PTH207 (absolute)
+        path = Path(text)
+        name = text if absolute else path.relative_to(base).as_posix()
+        if path.is_dir() != (options.format in TABLES):
+            continue  # a folder named x.csv is no file
+        try:
+            yield name, _look(name, path, options, known.get(name), staging)
+        except FileNotFoundError:
+            continue  # gone between the glob and the look
+
+
+def _look(name: str, path: Path, options: FileOptions, before: Unit | None, staging: str) -> FoundFile | None:
+    stat = path.stat()
+    modified_at = _iso(stat.st_mtime)
+    if options.format in TABLES:
+        return _table_folder(name, path, options, before)
+    if before is not None and (before.size, before.modified_at) == (stat.st_size, modified_at):
+        return None
+    if options.settle and time.time() - stat.st_mtime < options.settle:
+        return None
+    digest = hash_of(path)
+    again = path.stat()
+    if (again.st_size, again.st_mtime_ns) != (stat.st_size, stat.st_mtime_ns):
+        return None  # it is being written: the next load finds it at rest
+    if before is not None and before.content_hash == digest:
+        return None
+    unit = Unit(name, stat.st_size, modified_at, digest)
+    written, packed = kind_of(name, options)
+    return _opened(unit, str(path), written, packed, staging)
+
+
+def _opened(unit: Unit, path: str, written: str, packed: str, staging: str) -> FoundFile:
+    """Prove a packed file whole, unpack what the engine cannot, and take its head."""
+    if packed in packing.UNPACKED_FIRST or (packed == "zstd" and written in ("ndjson", "json")):
+        target = str(Path(staging) / f"{unit.content_hash}.{written}")
+        Path(staging).mkdir(parents=True, exist_ok=True)
+        fault, path, packed = packing.unpack(path, packed, target), target, "none"
+    else:
+        fault = packing.fault(path, packed)
+    head = b"" if fault or packed == "zstd" else _head(path, packed)
+    if not fault and unit.size == 0 and written not in ("csv", "tsv", "ndjson", "json"):
+        fault = f"the file is empty, which no {written} file can be"
+    return FoundFile(unit, path, written, packed, head, fault)
+
+
+def _head(path: str, packed: str) -> bytes:
+    with Path(path).open("rb") as raw:
+        stream: io.BufferedIOBase = gzip.GzipFile(fileobj=raw) if packed == "gzip" else raw
+        return stream.read(HEAD_BYTES)
+
+
+def hash_of(path: Path) -> str:
+    """The content's 128-bit hash as hex, streamed."""
+    import xxhash
+
+    state = xxhash.xxh3_128()
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(CHUNK):
+            state.update(chunk)
+    return state.hexdigest()
+
+
+def _table_folder(name: str, path: Path, options: FileOptions, before: Unit | None) -> FoundFile | None:
+    """A Delta or Iceberg table: a new version shows in its log's newest file."""
+    logs = sorted((path / ("_delta_log" if options.format == "delta" else "metadata")).glob("*.json"))
+    if not logs:
+        return None
+    newest = max(logs, key=lambda p: (p.stat().st_mtime_ns, p.name))
+    unit = Unit(name, sum(p.stat().st_size for p in logs), _iso(newest.stat().st_mtime), hash_of(newest))
+    if before is not None and before.content_hash == unit.content_hash:
+        return None
+    return FoundFile(unit, str(path), options.format, "none")
+
+
+def _remote(
+    pattern: str, options: FileOptions, known: Mapping[str, Unit], cursor: Cursor, root: str, staging: str
+) -> Iterator[tuple[str, FoundFile | None]]:
+    if options.format in TABLES:
+        unit = Unit(pattern, 0, _iso(time.time()), f"look-{time.time_ns():x}")
+        yield pattern, FoundFile(unit, pattern, options.format, "none")
+        return
+    for name, size, modified in _remote_stat(pattern, cursor):
+        modified_at = modified.astimezone(UTC).replace(tzinfo=None).isoformat() if modified else ""
+        before = known.get(name)
+        if before is not None and modified_at and (before.size, before.modified_at) == (size, modified_at):
+            yield name, None
+            continue
+        if options.settle and modified and time.time() - modified.timestamp() < options.settle:
+            yield name, None
+            continue
+        # Without a time nothing but the content tells a new version.
+        path = name if modified_at else _download(name, cursor, staging)
+        digest = hash_of(Path(path)) if path != name else f"size-{size}-at-{modified_at}"
+        if before is not None and before.content_hash == digest:
+            yield name, None
+            continue
+        unit = Unit(name, size, modified_at, digest)
+        written, packed = kind_of(name, options)
+        if packed != "none" or written in ("orc", "excel", "avro", "json", "ndjson"):
+            path = path if path != name else _download(name, cursor, staging)
+            yield name, _opened(unit, path, written, packed, staging)
+        else:
+            fault = "the file is empty" if size == 0 and written == "parquet" else None
+            yield name, FoundFile(unit, path, written, packed, fault=fault)
+
+
+def _remote_stat(pattern: str, cursor: Cursor) -> list[tuple[str, int, datetime | None]]:
+    import duckdb
+
+    sql = f"SELECT filename, size, last_modified FROM read_blob({quote_literal(pattern)}) ORDER BY 1"
+    try:
+        cursor.execute(sql)
+        rows: list[tuple[str, int, datetime | None]] = cursor.fetchall()
+    except duckdb.IOException as error:
+        if "No files found" in str(error):
+            return []
+        if "404" in str(error):
+            return []
+        raise SourceUnavailable(
+            f"'{pattern}' could not be listed: {_first_line(error)}", todo="check the address and the network"
+        ) from error
+    except duckdb.Error as error:
+        raise SourceBroken(
+            f"'{pattern}' could not be listed: {_first_line(error)}", todo="check the address and its credentials"
+        ) from error
+    return rows
+
+
+def _download(url: str, cursor: Cursor, staging: str) -> str:
+    """Fetch `url` into the staging folder; returns the path. What is packed or has no range reader must be local to be
+    proven whole.
+    """
+    import hashlib
+
+    import duckdb
+
+    Path(staging).mkdir(parents=True, exist_ok=True)
+    target = Path(staging) / (hashlib.sha256(url.encode()).hexdigest()[:16] + "-" + url.split("?")[0].rsplit("/", 1)[-1])
+    try:
+        cursor.execute(
+            f"COPY (SELECT content FROM read_blob({quote_literal(url)})) TO {quote_literal(str(target))} (FORMAT blob)"
+        )
+    except duckdb.Error as error:
+        raise SourceUnavailable(f"'{url}' could not be fetched: {_first_line(error)}", todo="try again") from error
+    return str(target)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat(timespec="microseconds")

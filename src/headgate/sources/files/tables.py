@@ -1,0 +1,135 @@
+"""Formats that describe themselves: Parquet, Avro, ORC, Excel, Delta and Iceberg. Their types are taken as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from headgate.ports.engine import Cursor
+from headgate.ports.source import ArrowBatch, Batch, SqlBatch
+from headgate.sources.files.listing import FoundFile
+from headgate.sources.files.options import FileOptions
+from headgate.spec.errors import SourceBroken
+from headgate.spec.names import quote_ident, quote_literal
+from headgate.spec.positions import DeadLetter
+
+EXTENSIONS = {"avro": "avro", "excel": "excel", "delta": "delta", "iceberg": "iceberg"}
+READERS = {"avro": "read_avro", "excel": "read_xlsx", "delta": "delta_scan", "iceberg": "iceberg_scan"}
+
+
+def unreadable(files: Sequence[FoundFile]) -> list[Batch]:
+    """A batch without rows that says which files cannot be read, and why."""
+    import pyarrow as pa
+
+    return [
+        ArrowBatch(pa.table({}), f.unit.name, units=(f.unit,), dead_letters=(DeadLetter(f.unit.name, 0, f.fault or "", ""),))
+        for f in files
+    ]
+
+
+def batches(
+    files: Sequence[FoundFile], options: FileOptions, cursor: Cursor, load_extension: Callable[[str], None]
+) -> Iterator[Batch]:
+    """Parquet and Avro in one statement each, the others file by file."""
+    for written in dict.fromkeys(f.format for f in files):
+        these = [f for f in files if f.format == written]
+        if written in EXTENSIONS:
+            load_extension(EXTENSIONS[written])
+        if written == "parquet":
+            yield from _parquet(these, options, cursor)
+        elif written == "orc":
+            yield from _orc(these)
+        else:
+            for file in these:
+                yield from _single(file, options, cursor)
+
+
+def _parquet(files: Sequence[FoundFile], options: FileOptions, cursor: Cursor) -> Iterator[Batch]:
+    faults = {f.path: _parquet_fault(f.path, cursor) for f in files}
+    yield from unreadable([replace(f, fault=faults[f.path]) for f in files if faults[f.path]])
+    read = [f for f in files if not faults[f.path]]
+    if not read:
+        return
+    groups = [read] if options.union_by_name else [[f] for f in read]
+    for group in groups:
+        paths = ", ".join(quote_literal(f.path) for f in group)
+        by_name = "true" if len(group) > 1 else "false"
+        reader = f"read_parquet([{paths}], union_by_name = {by_name}, hive_partitioning = false)"
+        units = tuple(f.unit for f in group)
+        yield SqlBatch(
+            f"SELECT {_names(reader, cursor)}, {_unit(group)} AS _unit, file_row_number + 1 AS _seq FROM {reader}",
+            units=units,
+            rows_expected=sum(u.size for u in units) // 20,
+        )
+
+
+def _parquet_fault(path: str, cursor: Cursor) -> str | None:
+    import duckdb
+
+    try:
+        cursor.execute(f"SELECT count(*) FROM parquet_file_metadata({quote_literal(path)})").fetchall()
+    except duckdb.Error as error:
+        return f"the file is no whole Parquet file ({str(error).strip().splitlines()[0]})"
+    return None
+
+
+def _unit(files: Sequence[FoundFile]) -> str:
+    if len(files) == 1:
+        return quote_literal(files[0].unit.name)
+    return "[" + ", ".join(quote_literal(f.unit.name) for f in files) + "][file_index + 1]"
+
+
+def _names(reader: str, cursor: Cursor) -> str:
+    cursor.execute(f"DESCRIBE SELECT * FROM {reader}")
+    return ", ".join(quote_ident(row[0]) for row in cursor.fetchall())
+
+
+def _single(file: FoundFile, options: FileOptions, cursor: Cursor) -> Iterator[Batch]:
+    import duckdb
+
+    reader = f"{READERS[file.format]}({quote_literal(file.path)}{_excel(options) if file.format == 'excel' else ''})"
+    try:
+        names = _names(reader, cursor)
+    except duckdb.Error as error:
+        reason = f"the file is no whole {file.format} file ({str(error).strip().splitlines()[0]})"
+        if file.format in ("delta", "iceberg"):
+            raise SourceBroken(f"table '{file.unit.name}': {reason}", todo="check the path and the table's log") from error
+        yield from unreadable([replace(file, fault=reason)])
+        return
+    yield SqlBatch(
+        f"SELECT {names}, CAST(0 AS BIGINT) AS _unit_index FROM {reader}",
+        units=(file.unit,),
+        rows_expected=file.unit.size // 20,
+        in_order=True,
+    )
+
+
+def _excel(options: FileOptions) -> str:
+    text = f", header = {'true' if options.header else 'false'}"
+    if options.sheet:
+        text += f", sheet = {quote_literal(options.sheet)}"
+    if options.range:
+        text += f", range = {quote_literal(options.range)}"
+    return text
+
+
+def _orc(files: Sequence[FoundFile]) -> Iterator[Batch]:
+    """Stripe by stripe, so that memory holds one stripe."""
+    import pyarrow as pa
+    from pyarrow import orc
+
+    for file in files:
+        try:
+            reader = orc.ORCFile(file.path)
+            stripes = reader.nstripes
+        except (pa.ArrowException, OSError) as error:
+            reason = f"the file is no whole ORC file ({str(error).splitlines()[0]})"
+            yield from unreadable([replace(file, fault=reason)])
+            continue
+        if stripes == 0:
+            yield ArrowBatch(reader.read().slice(0, 0), file.unit.name, units=(file.unit,))
+        first = 1
+        for i in range(stripes):
+            stripe = reader.read_stripe(i)
+            yield ArrowBatch(stripe, file.unit.name, first_seq=first, units=(file.unit,))
+            first += stripe.num_rows
