@@ -1,0 +1,196 @@
+"""Do one build step: stage the node (interval by interval where it has intervals), then bring it before the gate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import duckdb
+
+from headgate.gate.weigh import Tools
+from headgate.plan.reconcile import arrivals_of, arrivals_sql, narrowed
+from headgate.plan.versions import recorded_inputs
+from headgate.ports.engine import Cursor, Workspace
+from headgate.run.context import RunContext
+from headgate.run.gating import checks_of, tools_for, weigh_node, with_proof
+from headgate.run.walk import Built
+from headgate.spec.crash import point
+from headgate.spec.errors import EngineFailed
+from headgate.spec.names import Relation
+from headgate.spec.project import Node
+from headgate.spec.recorded import Recorded
+from headgate.spec.staged import Interval, RowCounts, Staged
+from headgate.spec.steps import Plan, Step
+from headgate.spec.verdicts import GateResult
+from headgate.transform.build import build
+from headgate.transform.context import Scene, compiled, names_for
+
+
+class Builder:
+    """Builds the steps of one plan in one workspace. Its `build` may be called from several threads."""
+
+    def __init__(self, ctx: RunContext, workspace: Workspace, recorded: Recorded, plan: Plan, *, resume: bool = False) -> None:
+        self.ctx, self.workspace, self.recorded, self.plan = ctx, workspace, recorded, plan
+        self.inputs = recorded_inputs(ctx.project, recorded, plan)
+        self.kept: Mapping[str, Staged] = workspace.remembered() if resume else {}
+
+    def build(self, step: Step) -> Built:
+        """Stage and weigh one step. Raises HeadgateError."""
+        node = self.ctx.project.nodes[step.unique_id]
+        self.ctx.emit("step.started", step=step.unique_id, dataset=step.dataset, reason=step.reason)
+        inputs = self.inputs[step.unique_id]
+        if step.intervals:
+            staged = self._stage_intervals(step, node, inputs)
+            if not staged:
+                return Built((), GateResult(step.dataset))
+        else:
+            staged = (self._stage(step, node, None, inputs),)
+        point("run.after_stage")
+        cursor = self.workspace.cursor()
+        try:
+            tools = self._tools(cursor)
+            gate = weigh_node(self.ctx, self.workspace, node, staged, self.recorded.datasets.get(step.dataset), tools)
+        finally:
+            cursor.close()
+        built_in = tuple(v for s in staged for v in s.verdicts)
+        gate = GateResult(gate.dataset, (*built_in, *gate.verdicts), gate.schema_changes)
+        point("run.after_gate")
+        last = with_proof(staged[-1], checks_of(self.ctx.project, node.unique_id), gate.verdicts)
+        return Built((*staged[:-1], last), gate)
+
+    def _stage_intervals(self, step: Step, node: Node, inputs: Mapping[str, str]) -> tuple[Staged, ...]:
+        """Stage exactly the intervals that have rows to build; the missing ones without any are booked as done and empty.
+
+        A booked interval that gets rows later is a late one, and is built then.
+        """
+        recorded = self.recorded.datasets.get(step.dataset)
+        exact = narrowed(step, self.ctx.project, recorded, self._arrivals(node), self.ctx.clock.run_started_at)
+        wanted = exact.intervals
+        if not wanted and recorded is None:
+            wanted = step.intervals[:1]  # a new model stands from its first run on, if only empty
+        staged = tuple(self._stage(exact, node, interval, inputs) for interval in wanted)
+        done = {d.interval.start for d in recorded.intervals} if recorded is not None else set()
+        empty = [i for i in step.intervals if i not in wanted and i.start not in done]
+        if not staged:
+            return ()
+        booked = tuple(
+            replace(
+                staged[-1],
+                interval=i,
+                rows_sql="",
+                files=(),
+                delete_where=None,
+                alter=(),
+                counts=RowCounts(),
+                seconds=0.0,
+                notes=(),
+            )
+            for i in empty
+        )
+        return (*booked, *staged) if recorded is not None else (*staged[:1], *booked, *staged[1:])
+
+    def _arrivals(self, node: Node) -> Mapping[str, str | None]:
+        """Which intervals of `node` have input rows, and when the newest of each was loaded, as this run sees its parents."""
+        cursor = self.workspace.cursor()
+        try:
+            sql = compiled(self._scene(cursor), node)
+            names = {str(row[0]).lower() for row in cursor.execute(f"DESCRIBE {sql}").fetchall()}
+            loaded_at = "_loaded_at" if "_loaded_at" in names else None
+            return arrivals_of(cursor.execute(arrivals_sql(node, sql, loaded_at=loaded_at)).fetchall())
+        except duckdb.Error as error:
+            raise EngineFailed(
+                f"{node.location}: {node.name}: {error}", expected="SQL that runs on the parents as they are now"
+            ) from error
+        finally:
+            cursor.close()
+
+    def _stage(self, step: Step, node: Node, interval: Interval | None, inputs: Mapping[str, str]) -> Staged:
+        """Stage one node or interval, or take what a crashed run has staged of the same."""
+        recorded = self.recorded.datasets.get(step.dataset)
+        base = recorded.version if recorded is not None else None
+        kept = self.kept.get(node.unique_id if interval is None else f"{node.unique_id}@{interval.start}")
+        if (
+            kept is not None
+            and kept.base_version == base
+            and kept.code_fingerprint == node.code_fingerprint
+            and kept.inputs == inputs
+        ):
+            self.workspace.alias(node.relation, kept.overlay_sql or kept.rows_sql)
+            return kept
+        staged = build(
+            step.build,
+            node,
+            self.ctx.project,
+            self.ctx.templates,
+            self.ctx.lake,
+            self.workspace,
+            clock=self.ctx.clock,
+            interval=interval,
+            full_refresh=self.plan.full_refresh,
+            base_version=base,
+            recorded=recorded,
+            inputs=inputs,
+            resolve=current_views(self.ctx),
+            rows_expected=self._rows_expected(step),
+        )
+        self.workspace.remember(staged)
+        return staged
+
+    def _rows_expected(self, step: Step) -> int:
+        """The rows that the step's inputs hold: a bound that is known before it runs."""
+        project = self.ctx.project
+        total = 0
+        for parent in project.nodes[step.unique_id].depends_on:
+            relation = project.nodes[parent].relation if parent in project.nodes else None
+            relation = project.sources[parent].relation if parent in project.sources else relation
+            known = self.recorded.datasets.get(str(relation))
+            total += known.rows if known is not None else 0
+        return total
+
+    def tools(self) -> Tools:
+        """The gate's tools for checks that belong to no single node."""
+        return self._tools(self.workspace.cursor())
+
+    def _tools(self, cursor: Cursor) -> Tools:
+        return tools_for(self.ctx, cursor, scene_names(self.ctx, self.workspace, cursor))
+
+    def _scene(self, cursor: Cursor) -> Scene:
+        return scene_of(self.ctx, self.workspace, cursor)
+
+
+def current_views(ctx: RunContext) -> Callable[[str], str | None]:
+    """How sources are read: one whose units were superseded through its `__current` view, everything else by its ordinary
+    name."""
+
+    def resolve(unique_id: str) -> str | None:
+        source = ctx.project.sources.get(unique_id)
+        if source is None:
+            return None
+        current = Relation(source.relation.schema, f"{source.relation.name}__current")
+        return current.sql(ctx.lake.name) if str(current) in ctx.lake.relations() else None
+
+    return resolve
+
+
+def scene_of(ctx: RunContext, workspace: Workspace, cursor: Cursor) -> Scene:
+    """The surroundings in which a text of the project is rendered in this run."""
+    return Scene(ctx.project, ctx.templates, ctx.lake, workspace, cursor, ctx.clock, current_views(ctx), run_id=ctx.run_id)
+
+
+def scene_names(ctx: RunContext, workspace: Workspace, cursor: Cursor) -> Mapping[str, Any]:
+    """The runtime names for a check or a text that no node owns."""
+    return names_for(scene_of(ctx, workspace, cursor), None)
+
+
+def code_of(node: Node) -> str:
+    """What the ledger keeps of a node's code: the SQL that plans compare, and the config that builds."""
+    return json.dumps(
+        {
+            "sql": node.canonical_sql,
+            "incremental_sql": node.canonical_incremental_sql,
+            "raw_code": node.raw_code if node.language == "python" else "",
+            "config": json.dumps(dict(node.config), sort_keys=True, default=str),
+        }
+    )

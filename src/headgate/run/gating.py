@@ -1,0 +1,103 @@
+"""Bring staged work and landed rows before the gate: which checks, on what, with which names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from headgate.gate.weigh import Subject, Tools, fingerprint, weigh
+from headgate.ports.engine import Cursor, Workspace
+from headgate.run.context import RunContext
+from headgate.spec.names import Column
+from headgate.spec.project import CheckSpec, Node, Project, SourceTable
+from headgate.spec.recorded import RecordedDataset
+from headgate.spec.staged import DELTA, VIEW, Staged
+from headgate.spec.verdicts import GateResult, Verdict
+
+CHECK_PREFIX = "check:"
+"""Key prefix under which a publication's inputs name the checks that it passed, with their fingerprints."""
+
+
+def checks_of(project: Project, unique_id: str) -> tuple[CheckSpec, ...]:
+    """The checks attached to a node or source table."""
+    return tuple(c for c in project.checks.values() if c.attached_to == unique_id)
+
+
+def loose_checks(project: Project) -> tuple[CheckSpec, ...]:
+    """Singular tests over several tables: attached to none."""
+    return tuple(c for c in project.checks.values() if c.attached_to is None)
+
+
+def proven(recorded: RecordedDataset | None) -> frozenset[str]:
+    """Fingerprints of the checks that the published table has passed."""
+    if recorded is None:
+        return frozenset()
+    return frozenset(v for k, v in recorded.inputs.items() if k.startswith(CHECK_PREFIX))
+
+
+def with_proof(staged: Staged, checks: Sequence[CheckSpec], verdicts: Sequence[Verdict]) -> Staged:
+    """`staged` with the checks that it passed noted among its inputs, so that the next delta need not prove the whole table
+    again."""
+    passed = {v.check for v in verdicts if v.outcome == "pass"}
+    notes = {f"{CHECK_PREFIX}{c.unique_id}": fingerprint(c) for c in checks if c.unique_id in passed}
+    return replace(staged, inputs={**staged.inputs, **notes})
+
+
+def weigh_node(
+    ctx: RunContext, workspace: Workspace, node: Node, staged: Sequence[Staged], recorded: RecordedDataset | None, tools: Tools
+) -> GateResult:
+    """The gate on a node's staged work (all its intervals together)."""
+    checks = checks_of(ctx.project, node.unique_id)
+    last = staged[-1]
+    if not checks:
+        return GateResult(last.dataset)
+    whole = last.overlay_sql or workspace.resolve(node.relation)
+    partial = last.kind not in (VIEW,) and all(s.kind == DELTA for s in staged)
+    rows = last.rows_sql or whole
+    if len(staged) > 1:
+        rows = "(" + " UNION ALL BY NAME ".join(f"SELECT * FROM {s.rows_sql}" for s in staged) + ")"
+    subject = Subject(
+        dataset=last.dataset,
+        columns=last.columns,
+        rows_sql=rows if partial else whole,
+        overlay_sql=whole,
+        partial=partial,
+        key=node.unique_key,
+        proven=proven(recorded),
+        masked=_masked(node.columns),
+    )
+    return weigh(subject, checks, tools)
+
+
+def weigh_loose(project: Project, check: CheckSpec, tools: Tools) -> GateResult:
+    """The gate's word on one singular test."""
+    datasets = ", ".join(d.split(".")[-1] for d in check.depends_on) or check.name
+    return weigh(Subject(datasets, (), "", ""), (check,), tools)
+
+
+def landing_gate(
+    project: Project, table: SourceTable, tools: Callable[[], Tools]
+) -> Callable[[str, Sequence[Column]], GateResult]:
+    """What `land` calls with the staged rows of a load."""
+    checks = tuple(c for c in checks_of(project, table.unique_id) if c.kind != "singular")
+
+    def gate(rows_sql: str, columns: Sequence[Column]) -> GateResult:
+        subject = Subject(str(table.relation), tuple(columns), rows_sql, rows_sql, masked=_masked(table.columns))
+        return weigh(subject, checks, tools()) if checks else GateResult(str(table.relation))
+
+    return gate
+
+
+def _masked(columns: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(name for name, column in columns.items() if column.classification)
+
+
+def tools_for(ctx: RunContext, cursor: Cursor, runtime: Mapping[str, Any]) -> Tools:
+    """The gate's tools with `runtime` names; a relation named in a check's argument is rendered with them."""
+
+    def resolve(text: str) -> str:
+        inner = text.strip().removeprefix("{{").removesuffix("}}")
+        return ctx.templates.render_text("{{ " + inner + " }}", runtime, where="a check's argument")
+
+    return Tools(cursor, ctx.templates, runtime, resolve)

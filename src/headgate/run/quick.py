@@ -1,0 +1,52 @@
+"""A run that has nothing to do, answered in a fifth of a second: stdlib only, no engine, no parser.
+
+The last complete run left a settled mark: "project files so, lake snapshot so, source files so: nothing to do". When all
+three still hold, the
+plan is empty by construction. Anything else, any doubt, and the ordinary path decides.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def nothing_to_do(arguments: Sequence[str]) -> str | None:
+    """The whole answer of `headgate run …` when nothing is to be done, else None. Only a plain call is answered here."""
+    options = _plain_call(arguments)
+    if options is None:
+        return None
+    root, environment, as_json = options
+    from headgate.run.settled import still_settled
+
+    mark = still_settled(root, environment)
+    if mark is None:
+        return None
+    if as_json:
+        return (
+            json.dumps(
+                {"run_id": mark["run_id"], "status": "done", "nothing_to_do": True, "snapshot": mark["snapshot"], "steps": []}
+            )
+            + "\n"
+        )
+    return (
+        f"Nothing to do: {mark['nodes']} models are up to date at snapshot {mark['snapshot']} (since run {mark['run_id'][:8]}).\n"
+    )
+
+
+def _plain_call(arguments: Sequence[str]) -> tuple[Path, str, bool] | None:
+    """Project, environment and output of a call that has no other options; None for any other call."""
+    root, environment, as_json = Path.cwd(), "dev", False
+    rest = list(arguments)
+    while rest:
+        option = rest.pop(0)
+        if option in ("--project", "-p") and rest:
+            root = Path(rest.pop(0)).resolve()
+        elif option in ("--env", "-e") and rest:
+            environment = rest.pop(0)
+        elif option in ("-o", "--output") and rest and rest[0] in ("json", "text"):
+            as_json = rest.pop(0) == "json"
+        else:
+            return None
+    return root, environment, as_json

@@ -1,0 +1,123 @@
+"""What looks and changes nothing: plans, queries, checks of what is published."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from headgate.gate.weigh import Subject, weigh
+from headgate.plan import make
+from headgate.ports.engine import Lake
+from headgate.run.building import current_views, scene_names
+from headgate.run.gating import checks_of, tools_for
+from headgate.run.running import stateful_columns
+from headgate.spec.clock import now_iso
+from headgate.spec.errors import EngineFailed, UsageError
+from headgate.spec.names import quote_ident, quote_literal
+from headgate.spec.steps import Plan
+from headgate.spec.verdicts import GateResult
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from headgate.run.session import Session
+
+_READING = re.compile(
+    r"^\s*(?:(?:--[^\n]*\n|/\*.*?\*/)\s*)*(?:select|with|from|values|describe|summarize|show|explain|pivot|unpivot|table)\b",
+    re.I | re.S,
+)
+
+
+def plan(
+    session: Session, selected: Sequence[str], full_refresh: bool, interval_from: str | None, interval_to: str | None
+) -> Plan:
+    """The plan of a run."""
+    return make(
+        session.project,
+        session.recorded(),
+        selected=[uid for uid in selected if uid in session.project.nodes or uid in session.project.sources],
+        full_refresh=full_refresh,
+        interval_from=interval_from,
+        interval_to=interval_to,
+        now=now_iso(),
+        actual=stateful_columns(session),
+    )
+
+
+def query(lake: Lake, sql: str, at: str | int | None = None) -> pa.Table:
+    """One reading statement as an Arrow table. Raises UsageError for a statement that writes, or does not run."""
+    text = sql.strip().rstrip(";")
+    if not _READING.match(text):
+        raise UsageError(
+            "the statement does not read", expected="one SELECT", todo="tables change through runs alone: headgate run"
+        )
+    cursor: Any = lake.cursor()
+    try:
+        statements = cursor.extract_statements(text)
+        if len(statements) != 1:
+            raise UsageError(f"there are {len(statements)} statements", expected="one SELECT")
+        if at is not None:
+            _pin(cursor, lake, at)
+        return cursor.execute(text).to_arrow_table()
+    except duckdb.Error as error:
+        raise UsageError(f"the query does not run: {error}", todo="see the tables: headgate ls") from error
+    finally:
+        cursor.close()
+
+
+def _pin(cursor: Any, lake: Lake, at: str | int) -> None:
+    """Read names written by hand as they were at a snapshot or time: through views of a temporary schema."""
+    when = f"VERSION => {int(at)}" if str(at).isdigit() else f"TIMESTAMP => TIMESTAMP {quote_literal(str(at))}"
+    cursor.execute("ATTACH ':memory:' AS pinned" if not _attached(cursor) else "SELECT 1")
+    schemas: dict[str, None] = {}
+    for name, kind in lake.relations().items():
+        schema, _, table = name.partition(".")
+        if schema == "headgate" or kind != "table":
+            continue
+        schemas[schema] = None
+        cursor.execute(f"CREATE SCHEMA IF NOT EXISTS pinned.{quote_ident(schema)}")
+        published = f"{quote_ident(lake.name)}.{quote_ident(schema)}.{quote_ident(table)}"
+        try:
+            cursor.execute(
+                f"CREATE OR REPLACE VIEW pinned.{quote_ident(schema)}.{quote_ident(table)} AS SELECT * FROM {published} AT ({when})"
+            )
+        except duckdb.CatalogException:
+            continue  # the table is younger than that
+    cursor.execute("USE pinned")
+
+
+def _attached(cursor: Any) -> bool:
+    return bool(cursor.execute("SELECT count(*) FROM duckdb_databases() WHERE database_name = 'pinned'").fetchone()[0])
+
+
+def check(session: Session, target: str) -> GateResult:
+    """Weigh the published rows of `target` (a name that `select` understands, or schema.table) against all of its checks."""
+    project = session.project
+    found = [i for i in (*project.nodes.values(), *project.sources.values()) if target in (str(i.relation), i.name, i.unique_id)]
+    if not found:
+        raise UsageError(f"there is no table '{target}'", expected="a name that `headgate ls` shows")
+    item = found[0]
+    columns = session.lake.columns(item.relation)
+    if columns is None:
+        raise UsageError(f"{item.relation} is not built yet", todo=f"run: headgate run {item.name}")
+    with session.context("check") as ctx:
+        workspace = ctx.lake.workspace(ctx.run_id)
+        cursor = workspace.cursor()
+        try:
+            published = current_views(ctx)(item.unique_id) or item.relation.sql(ctx.lake.name)
+            masked = frozenset(n for n, c in item.columns.items() if c.classification)
+            subject = Subject(str(item.relation), columns, published, published, masked=masked)
+            result = weigh(
+                subject, checks_of(project, item.unique_id), tools_for(ctx, cursor, scene_names(ctx, workspace, cursor))
+            )
+        except duckdb.Error as error:
+            raise EngineFailed(f"{item.relation} cannot be weighed: {error}") from error
+        finally:
+            cursor.close()
+            workspace.discard()
+        ctx.state.save_verdicts(ctx.run_id, result.verdicts)
+        ctx.state.finish_run(ctx.run_id, "blocked" if result.outcome == "block" else "done")
+        return result

@@ -1,0 +1,203 @@
+"""One run from beginning to end: lease, land, plan, build, gate, publish, record. Everything that a run promises is kept
+here in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+
+from headgate.plan import make
+from headgate.ports.engine import Workspace
+from headgate.run import holding
+from headgate.run.building import Builder
+from headgate.run.context import RunContext
+from headgate.run.gating import loose_checks, weigh_loose
+from headgate.run.landings import land_tables, tables_to_land
+from headgate.run.options import RunOptions
+from headgate.run.publishing import publish_staged
+from headgate.run.walk import Outcome, Walk, withdraw
+from headgate.spec.crash import point
+from headgate.spec.errors import HeadgateError
+from headgate.spec.events import RunResult, StepResult
+from headgate.spec.names import Column
+from headgate.spec.recorded import Recorded
+from headgate.spec.steps import Plan, Step
+from headgate.spec.verdicts import Verdict
+from headgate.state.leases import LeaseKeeper
+
+RUN_LEASE_SECONDS = 30.0
+PUBLISH_TRIES = 3
+
+
+def run_lease(environment: str) -> str:
+    """The name of the lease under which runs of one environment exclude each other."""
+    return f"run:{environment}"
+
+
+class Running:
+    """One run. Make it, call `whole()` (or `walk_plan` with a plan of your own), once."""
+
+    def __init__(self, ctx: RunContext, options: RunOptions, selected: Sequence[str], reason: str = "run") -> None:
+        self.ctx, self.options, self.selected = ctx, options, tuple(selected)
+        self.reason = reason
+        self.began = time.perf_counter()
+        self.verdicts: list[Verdict] = []
+
+    def whole(self) -> RunResult:
+        """Land, plan, build, gate, publish. Raises HeadgateError only for what concerns the run as a whole."""
+        with ExitStack() as stack:
+            keeper = self.enter(stack)
+            landed = self._land() if self.options.land else ()
+            recorded = self.ctx.lake.recorded()
+            plan = self._plan(recorded)
+            return self.finish(self.walk_plan(plan, recorded, keeper, landed), landed)
+
+    def enter(self, stack: ExitStack) -> LeaseKeeper:
+        """Take the environment's lease (waiting for another run), and give signs of life while it lasts."""
+        state, name = self.ctx.state, run_lease(self.ctx.project.environment)
+        state.close_dead_runs()
+        lease = state.take(name, self.ctx.run_id, RUN_LEASE_SECONDS, wait_seconds=self.options.wait_seconds)
+        stack.enter_context(state.run_alive(self.ctx.run_id))
+        return stack.enter_context(state.keep(lease))
+
+    def _land(self) -> tuple[StepResult, ...]:
+        needed = holding.dependency_graph(self.ctx.project)
+        wanted: dict[str, None] = {}
+        for uid in self.selected:
+            wanted[uid] = None
+            if uid in needed.nodes:
+                wanted.update(dict.fromkeys(needed.ancestors(uid)))
+        return land_tables(self.ctx, tables_to_land(self.ctx, tuple(wanted)), self.ctx.secrets)
+
+    def _plan(self, recorded: Recorded) -> Plan:
+        return make(
+            self.ctx.project,
+            recorded,
+            selected=tuple(uid for uid in self.selected if uid in self.ctx.project.nodes),
+            full_refresh=self.options.full_refresh,
+            interval_from=self.options.interval_from,
+            interval_to=self.options.interval_to,
+            now=self.ctx.clock.run_started_at,
+            land=(),
+            actual=stateful_columns(self.ctx),
+        )
+
+    def walk_plan(
+        self, plan: Plan, recorded: Recorded, keeper: LeaseKeeper, landed: Sequence[StepResult] = ()
+    ) -> tuple[StepResult, ...]:
+        """Build and gate the plan's steps, publish what passed, and mark what did not."""
+        held = holding.held_by(self.ctx.project, [r for r in landed if r.status in ("blocked", "failed")])
+        todo = [s for s in plan.todo if s.action == "build" and s.unique_id not in held]
+        kept = tuple(
+            StepResult(s.unique_id, s.dataset, "skipped", held[s.unique_id])
+            for s in plan.steps
+            if s.unique_id in held and s.dataset and self.ctx.project.nodes[s.unique_id].materialized != "ephemeral"
+        )
+        results: tuple[StepResult, ...] = ()
+        if todo:
+            workspace = self.ctx.lake.workspace(self.ctx.run_id, resume=self.options.resume)
+            try:
+                results = self._walk(plan, todo, recorded, workspace, keeper)
+            except BaseException:
+                workspace.close()  # what is staged stays for --resume
+                raise
+            workspace.discard()
+        holding.mark(self.ctx, (*kept, *results))
+        return (*kept, *results)
+
+    def _walk(
+        self, plan: Plan, todo: Sequence[Step], recorded: Recorded, workspace: Workspace, keeper: LeaseKeeper
+    ) -> tuple[StepResult, ...]:
+        """Build, weigh, withdraw, publish; again for what another writer has outdated meanwhile."""
+        steps = {s.unique_id: s for s in todo}
+        for attempt in range(1, PUBLISH_TRIES + 1):
+            builder = Builder(self.ctx, workspace, recorded, plan, resume=self.options.resume or attempt > 1)
+            outcome = Walk(todo, builder.build, threads=self.options.threads, told=self._told).walk(
+                fail_fast=self.options.fail_fast
+            )
+            self._weigh_loose(outcome, builder)
+            withdraw(outcome, steps, self._groups())
+            self._tell_withdrawn(outcome)
+            keeper.check()
+            point("run.before_publish")
+            outdated, results = publish_staged(self.ctx, outcome, steps, keeper, attempt=attempt, reason=self.reason)
+            if not outdated:
+                point("run.after_publish")
+                return results
+            for uid in outdated:
+                workspace.unstage(self.ctx.project.nodes[uid].relation)
+            recorded = self.ctx.lake.recorded()
+        return results
+
+    def _told(self, step: Step, result: StepResult) -> None:
+        """Record one step's end, in the thread that walks."""
+        self.verdicts += [v for v in result.verdicts if isinstance(v, Verdict)]
+        for verdict in result.verdicts:
+            if verdict.outcome != "pass":
+                self.ctx.emit(
+                    "gate.verdict", step=step.unique_id, dataset=step.dataset, status=verdict.outcome, reason=verdict.message,
+                    rows=verdict.failures, data={"check": verdict.name, "scope": verdict.scope},
+                )  # fmt: skip
+        self.ctx.emit(
+            "step.finished", step=step.unique_id, dataset=step.dataset, status=result.status, reason=result.reason, rows=result.rows,
+            seconds=result.seconds, data={"action": "build", "why": step.reason},
+        )  # fmt: skip
+
+    def _weigh_loose(self, outcome: Outcome, builder: Builder) -> None:
+        """Weigh the singular tests whose tables this run has built; a failing one blocks all of its tables."""
+        for check in loose_checks(self.ctx.project):
+            built = [uid for uid in check.depends_on if uid in outcome.staged and outcome.results[uid].status == "done"]
+            lacking = [uid for uid in check.depends_on if uid in outcome.results and outcome.results[uid].status != "done"]
+            if not built or lacking:
+                continue
+            try:
+                gate = weigh_loose(self.ctx.project, check, builder.tools())
+            except HeadgateError as error:
+                outcome.errors.append(error)
+                for uid in built:
+                    outcome.results[uid] = replace(outcome.results[uid], status="failed", reason=str(error))
+                continue
+            self.verdicts += gate.verdicts
+            for uid in built if gate.outcome == "block" else ():
+                outcome.results[uid] = replace(outcome.results[uid], status="blocked", reason=gate.reason, verdicts=gate.verdicts)
+
+    def _tell_withdrawn(self, outcome: Outcome) -> None:
+        for uid, result in outcome.results.items():
+            if result.status in ("skipped", "blocked"):
+                self.ctx.emit("dataset.stale", step=uid, dataset=result.dataset, status=result.status, reason=result.reason)
+
+    def _groups(self) -> tuple[frozenset[str], ...]:
+        """Declared publish groups, and every view with its nearest table ancestors (LAKE.md 13)."""
+        project = self.ctx.project
+        declared: dict[str, set[str]] = {name: set(members) for name, members in project.publish_groups.items()}
+        for uid, node in project.nodes.items():
+            if node.publish_group:
+                declared.setdefault(node.publish_group, set()).add(uid)
+        return tuple(frozenset(g) for g in declared.values())
+
+    def finish(self, built: Sequence[StepResult], landed: Sequence[StepResult]) -> RunResult:
+        """The run's result, recorded."""
+        ctx = self.ctx
+        results = (*landed, *built)
+        statuses = {r.status for r in results}
+        status = "failed" if "failed" in statuses else "blocked" if "blocked" in statuses else "done"
+        reason = next((f"{r.dataset}: {r.reason}" for r in results if r.status in ("failed", "blocked")), "")
+        ctx.state.save_verdicts(ctx.run_id, self.verdicts)
+        for result in built:
+            ctx.state.step_finished(ctx.run_id, result)
+        snapshot = ctx.lake.snapshot()
+        seconds = time.perf_counter() - self.began
+        nothing = not any(r.status not in ("nothing", "up_to_date") for r in results)
+        ctx.state.finish_run(ctx.run_id, status, reason, seconds=seconds, snapshot=snapshot, nothing_to_do=nothing)
+        published = sum(1 for r in built if r.status == "done")
+        data: Mapping[str, object] = {"published": f"{published} tables" if published != 1 else "1 table"} if published else {}
+        ctx.emit("run.finished", status=status, reason=reason, seconds=seconds, snapshot=snapshot, data=data)
+        return RunResult(ctx.run_id, status, results, snapshot, seconds, reason, nothing)
+
+
+def stateful_columns(ctx: RunContext) -> dict[str, tuple[Column, ...] | None]:
+    """The columns that incremental tables and snapshots really have, for the plan to compare with the ledger."""
+    stateful = (n for n in ctx.project.nodes.values() if n.materialized in ("incremental", "snapshot"))
+    return {str(n.relation): ctx.lake.columns(n.relation) for n in stateful}

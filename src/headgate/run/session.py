@@ -1,0 +1,187 @@
+"""A project that is open: the Python face of Headgate, and what the command line stands on.
+
+`headgate.open(project)` gives one. It opens the lake and the state database when they are first needed, and closes them at
+the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from headgate.declare import load, select
+from headgate.engines.duckdb.lake import open_lake
+from headgate.extract.secrets import Secrets
+from headgate.ports.engine import Lake
+from headgate.run import reading, repairing, settling
+from headgate.run.context import Listener, RunContext
+from headgate.run.options import RunOptions
+from headgate.run.running import Running
+from headgate.spec.clock import Clock
+from headgate.spec.events import RunResult
+from headgate.spec.ids import uuid7
+from headgate.spec.recorded import Recorded
+from headgate.spec.steps import Plan
+from headgate.spec.verdicts import GateResult
+from headgate.state import State, open_state
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def open_session(project: str = ".", *, environment: str = "dev", variables: Mapping[str, Any] | None = None) -> Session:
+    """Open the project in folder `project`. Raises DeclarationError with all mistakes of the project."""
+    return Session(str(Path(project).resolve()), environment, variables or {})
+
+
+class Session:
+    """An open project. Use it in a `with`, or call `close`."""
+
+    def __init__(self, root: str, environment: str, variables: Mapping[str, Any]) -> None:
+        loaded = load(root, environment=environment, variables=variables)
+        self.project, self.templates = loaded.project, loaded.templates
+        self.variables = dict(variables)
+        self.secrets = Secrets(self.project.secrets, root=root)
+        self._lake: Lake | None = None
+        self._state: State | None = None
+
+    @property
+    def lake(self) -> Lake:
+        """The lake, opened at first use."""
+        if self._lake is None:
+            self._lake = open_lake(self.project.lake, self.project.root)
+        return self._lake
+
+    @property
+    def state(self) -> State:
+        """The state database, opened at first use."""
+        if self._state is None:
+            self._state = open_state(self.project.state, redact=self.secrets.redactor)
+        return self._state
+
+    def recorded(self) -> Recorded:
+        """What the lake's ledger says has happened."""
+        return self.lake.recorded()
+
+    def select(self, expressions: Sequence[str] = (), exclude: Sequence[str] = ()) -> tuple[str, ...]:
+        """Unique ids that the expressions (dbt's grammar) select; everything by default."""
+        if not expressions and not exclude:
+            return (*self.project.nodes, *self.project.sources)
+        return tuple(select(self.project, tuple(expressions), exclude=tuple(exclude)))
+
+    def plan(
+        self,
+        expressions: Sequence[str] = (),
+        *,
+        exclude: Sequence[str] = (),
+        full_refresh: bool = False,
+        interval_from: str | None = None,
+        interval_to: str | None = None,
+    ) -> Plan:
+        """What a run would do, and why. Nothing is changed."""
+        return reading.plan(self, self.select(expressions, exclude), full_refresh, interval_from, interval_to)
+
+    def run(
+        self,
+        expressions: Sequence[str] = (),
+        *,
+        exclude: Sequence[str] = (),
+        full_refresh: bool = False,
+        interval_from: str | None = None,
+        interval_to: str | None = None,
+        resume: bool = False,
+        land: bool = True,
+        fail_fast: bool = False,
+        threads: int | None = None,
+        wait_seconds: float = 3600.0,
+        listeners: Sequence[Listener] = (),
+    ) -> RunResult:
+        """Land, build what is new or changed, gate it, publish what passed in one commit.
+
+        A blocked gate is a result, not an exception. Raises LockHeld when another run of the environment does not end in
+        `wait_seconds`.
+        """
+        options = RunOptions(
+            tuple(expressions), tuple(exclude), full_refresh, interval_from, interval_to, resume, land, fail_fast,
+            threads or int(self.project.options.get("threads", 2)), wait_seconds, tuple(listeners),
+        )  # fmt: skip
+        run_id = self._resumed() if resume else None
+        with self.context("run", options.listeners, run_id=run_id) as ctx:
+            result = Running(ctx, options, self.select(expressions, exclude)).whole()
+        settling.settle(self, result, options)
+        return result
+
+    def land(
+        self, sources: Sequence[str] = (), *, retry_blocked: bool = False, full: bool = False, listeners: Sequence[Listener] = ()
+    ) -> RunResult:
+        """Ingest alone."""
+        with self.context("land", listeners) as ctx:
+            return repairing.land_only(ctx, sources, retry_blocked=retry_blocked, full=full)
+
+    def query(self, sql: str, *, at: str | int | None = None) -> pa.Table:
+        """The answer of one SELECT over the published tables, as an Arrow table; at an earlier snapshot or time with `at`."""
+        return reading.query(self.lake, sql, at)
+
+    def check(self, target: str) -> GateResult:
+        """Weigh the published rows of a table against its checks now."""
+        return reading.check(self, target)
+
+    def plan_backfill(self, model: str, since: str, until: str, *, rebuild: bool = False) -> Plan:
+        """The plan of a backfill with its price. Raises RefusedError above a quota, naming a smaller range."""
+        return repairing.plan_backfill(self, model, since, until, rebuild)
+
+    def backfill(
+        self,
+        model: str,
+        since: str,
+        until: str,
+        *,
+        rebuild: bool = False,
+        during: str | None = None,
+        listeners: Sequence[Listener] = (),
+    ) -> RunResult:
+        """Build the missing (with `rebuild`: all) intervals of `model`, the canary first."""
+        return repairing.backfill(self, model, since, until, rebuild, during, tuple(listeners))
+
+    def rehearse(self, model: str, since: str, until: str, *, share: str) -> repairing.Rehearsal:
+        """Build a sample of the intervals' input in a shadow and weigh it; nothing is published."""
+        return repairing.rehearse(self, model, since, until, share)
+
+    def reconcile(self, *, listeners: Sequence[Listener] = ()) -> RunResult:
+        """Rebuild the closed intervals of models with `reconcile:` into which rows have landed since."""
+        return repairing.reconcile(self, tuple(listeners))
+
+    def restore(self, table: str, to: str, *, listeners: Sequence[Listener] = ()) -> RunResult:
+        """Put a table back as it was at a snapshot id or time, as a new publication."""
+        return repairing.restore_table(self, table, to, tuple(listeners))
+
+    def maintain(self, *, dry_run: bool = False, older_than_hours: float = 48.0) -> tuple[repairing.Maintenance, ...]:
+        """Clean up leftovers by age, merge small files, expire old snapshots."""
+        return repairing.maintain(self, dry_run, older_than_hours)
+
+    def context(self, command: str, listeners: Sequence[Listener] = (), *, run_id: str | None = None) -> settling.Recorded:
+        """The surroundings of one recorded call: a run id, a pinned clock, events, and its end in the state database."""
+        ctx = RunContext(
+            run_id or uuid7(), self.project, self.templates, self.lake, self.state, Clock.start(), self.secrets, tuple(listeners)
+        )
+        return settling.Recorded(ctx, command)
+
+    def _resumed(self) -> str | None:
+        """The id of the run that was interrupted last, if one is to be resumed."""
+        row = self.state.last_unfinished_run(self.project.environment)
+        return row.run_id if row is not None else None
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._state is not None:
+            self._state.close()
+        if self._lake is not None:
+            self._lake.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()

@@ -1,0 +1,206 @@
+"""Answers about one table: what it is, how it came to be, why it stands as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from headgate.run.session import Session
+from headgate.spec.errors import UsageError
+from headgate.spec.events import Event
+from headgate.spec.names import Relation, quote_literal
+from headgate.spec.project import Node, SourceTable
+from headgate.spec.recorded import RecordedDataset
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A dataset that was asked for: its name, its declaration (None: only recorded) and its record (None: never built)."""
+
+    dataset: str
+    declared: Node | SourceTable | None
+    recorded: RecordedDataset | None
+
+
+def find(session: Session, name: str) -> Subject:
+    """The dataset called `name`: `schema.table`, a model's name or `source.table`. Raises UsageError with the nearest names."""
+    recorded = session.recorded().datasets
+    known: dict[str, tuple[str, Node | SourceTable | None]] = {d: (d, None) for d in recorded}
+    for table in session.project.sources.values():
+        for spelling in (f"{table.source}.{table.name}", str(table.relation)):
+            known[spelling] = (str(table.relation), table)
+    for node in session.project.nodes.values():
+        for spelling in (node.name, str(node.relation)):
+            known[spelling] = (str(node.relation), node)
+    if name not in known:
+        near = get_close_matches(name, known, n=3)
+        raise UsageError(
+            f"there is no table '{name}'", expected="one of " + ", ".join(near) if near else "a name that `headgate ls` shows"
+        )
+    dataset, declared = known[name]
+    return Subject(dataset, declared, recorded.get(dataset))
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One line of a table's history: what was published or landed, by which run, with which counts."""
+
+    version: str
+    at: str
+    run_id: str
+    kind: str
+    rows_in: int
+    rows_out: int
+    rows_deleted: int
+    rows_set_aside: Mapping[str, int]
+    interval: str | None
+    reason: str
+
+
+def history(session: Session, name: str, limit: int = 50) -> tuple[Publication, ...]:
+    """The publications (for raw tables: the loads) of a table, newest first."""
+    subject = find(session, name)
+    lake = session.lake.name
+    dataset = quote_literal(subject.dataset)
+    if isinstance(subject.declared, SourceTable):
+        rows = session.query(
+            f"SELECT load_id, committed_at, run_id, status, rows_in, rows_out, 0, 0, rows_deduplicated, 0, rows_filtered, rows_dead, 0, NULL, NULL, "
+            f"reasons FROM {lake}.headgate.loads WHERE dataset = {dataset} ORDER BY load_id DESC LIMIT {int(limit)}"
+        )
+    else:
+        rows = session.query(
+            f"SELECT publication_id, published_at, run_id, kind, rows_in, rows_out, rows_deleted, rows_quarantined, rows_deduplicated, rows_late, "
+            f"rows_filtered, rows_dead, rows_unchanged, interval_start, interval_end, reason FROM {lake}.headgate.publications "
+            f"WHERE dataset = {dataset} ORDER BY publication_id DESC LIMIT {int(limit)}"
+        )
+    return tuple(_publication(row) for row in zip(*rows.to_pydict().values(), strict=True))
+
+
+def _publication(row: tuple[Any, ...]) -> Publication:
+    names = ("quarantined", "deduplicated", "late", "filtered", "dead", "unchanged")
+    aside = {n: int(v) for n, v in zip(names, row[7:13], strict=True) if v}
+    interval = f"[{row[13]}, {row[14]})" if row[13] is not None else None
+    reason = "" if row[15] in (None, "[]") else str(row[15])
+    return Publication(str(row[0]), str(row[1]), row[2], row[3], int(row[4]), int(row[5]), int(row[6]), aside, interval, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """Why a table is as it is: its state in one sentence, then the facts in order, newest first."""
+
+    dataset: str
+    status: str  # "current" | "stale" | "blocked" | "never built"
+    sentence: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    verdicts: tuple[Mapping[str, Any], ...] = ()
+    events: tuple[Event, ...] = ()
+
+
+def why(session: Session, name: str) -> Because:
+    """Why a table stands as it stands: last publication or load, staleness with its reason, last verdicts, last events."""
+    subject = find(session, name)
+    recorded = subject.recorded
+    events = tuple(reversed(session.state.events(dataset=subject.dataset, limit=15)))
+    verdicts = session.state.verdicts(dataset=subject.dataset, limit=50)
+    failing = tuple({"at": k.at, "run_id": k.run_id, **asdict(k.verdict)} for k in verdicts if k.verdict.outcome != "pass")[:10]
+    if recorded is None or recorded.version is None:
+        status, sentence = "never built", f"{subject.dataset} has not been built yet"
+    elif recorded.stale_reason:
+        status = "stale"
+        sentence = f"{subject.dataset} keeps its version of {recorded.published_at}: {recorded.stale_reason}"
+    else:
+        status = "current"
+        sentence = (
+            f"{subject.dataset} was published at {recorded.published_at} by run {recorded.run_id[:8]} with {recorded.rows:,} rows"
+        )
+    last = next((e for e in events if e.kind in ("load.blocked", "load.accepted")), None)
+    if last is not None and last.kind == "load.blocked":
+        status, sentence = "blocked", f"the last load of {subject.dataset} was blocked: {last.reason}"
+    return Because(subject.dataset, status, sentence, dict(recorded.inputs) if recorded else {}, failing, events)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A table's card: what is declared and recorded of it, its columns, and its first rows."""
+
+    dataset: str
+    kind: str
+    owner: str | None
+    description: str
+    grain: tuple[str, ...]
+    rows: int
+    version: str | None
+    published_at: str
+    columns: tuple[Mapping[str, Any], ...]
+    checks: tuple[str, ...]
+    sample: tuple[Mapping[str, Any], ...]
+
+
+def show(session: Session, name: str, limit: int = 5) -> Shown:
+    """The card of a table, with up to `limit` rows; values of classified columns are masked."""
+    subject = find(session, name)
+    declared, recorded = subject.declared, subject.recorded
+    relation = Relation.parse(subject.dataset)
+    actual = session.lake.columns(relation) or ()
+    spec = dict(declared.columns) if declared else {}
+    columns = tuple(
+        {"name": c.name, "type": c.type, "description": spec[c.name].description if c.name in spec else ""} for c in actual
+    )
+    masked = {n for n, c in spec.items() if c.classification}
+    sample: tuple[Mapping[str, Any], ...] = ()
+    if actual and limit:
+        rows = session.query(f"SELECT * FROM {relation.sql(session.lake.name)} LIMIT {int(limit)}").to_pylist()
+        sample = tuple({k: ("[masked]" if k in masked else v) for k, v in row.items()} for row in rows)
+    checks = tuple(c.name for c in session.project.checks.values() if declared and c.attached_to == declared.unique_id)
+    kind = recorded.kind if recorded else (declared.materialized if isinstance(declared, Node) else "raw")
+    grain = declared.grain if isinstance(declared, Node) else (declared.primary_key if declared else ())
+    return Shown(
+        subject.dataset, kind, declared.owner if declared else None, declared.description if declared else "", grain,
+        recorded.rows if recorded else 0, recorded.version if recorded else None, recorded.published_at if recorded else "",
+        columns, checks, sample,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of `ls`."""
+
+    unique_id: str
+    dataset: str
+    kind: str
+    owner: str | None
+    status: str
+    rows: int
+    published_at: str
+
+
+def listed(session: Session, select: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> tuple[Listed, ...]:
+    """All (or the selected) sources and nodes with their state."""
+    chosen = set(session.select(select, exclude)) if select or exclude else None
+    recorded = session.recorded().datasets
+    lines = []
+    for item in (*session.project.sources.values(), *session.project.nodes.values()):
+        if chosen is not None and item.unique_id not in chosen:
+            continue
+        found = recorded.get(str(item.relation))
+        kind = item.materialized if isinstance(item, Node) else "source"
+        if isinstance(item, Node) and item.materialized == "ephemeral":
+            status = "ephemeral"
+        elif found is None or found.version is None:
+            status = "never built"
+        else:
+            status = "stale" if found.stale_reason else "current"
+        lines.append(
+            Listed(
+                item.unique_id,
+                str(item.relation),
+                kind,
+                item.owner,
+                status,
+                found.rows if found else 0,
+                found.published_at if found else "",
+            )
+        )
+    return tuple(lines)

@@ -1,0 +1,100 @@
+"""The command table. Commands live in modules by what they are for; this one puts them together and turns errors into exit
+codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from headgate.serve.cli.screen import Screen
+from headgate.spec.errors import EXIT_BUG, EXIT_CALL, DeclarationError, HeadgateError
+
+app = typer.Typer(
+    name="headgate",
+    help="A data platform in one package: nothing flows downstream until it passes the gate.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from headgate import __version__
+
+        typer.echo(f"headgate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """A data platform in one package: nothing flows downstream until it passes the gate."""
+
+
+def run_app() -> None:
+    """Run the command line; every error of ours ends in its exit code, with the next command to try."""
+    from headgate.serve.cli import build_commands, look_commands, project_commands, repair_commands
+
+    for module in (project_commands, build_commands, look_commands, repair_commands):
+        module.register(app)
+    try:
+        app(standalone_mode=False)
+    except HeadgateError as error:
+        sys.exit(tell(error))
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+    except KeyboardInterrupt:
+        Screen().say("[yellow]Interrupted.[/yellow] What was published stays; continue with: headgate run --resume")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:  # the process boundary: whatever reaches it is a bug of ours, or Click's word on a wrong call
+        sys.exit(_unexpected(error))
+
+
+def tell(error: HeadgateError) -> int:
+    """Write `error` to standard error and return its exit code."""
+    screen = Screen()
+    if isinstance(error, DeclarationError) and error.diagnostics:
+        for diagnostic in error.diagnostics:
+            screen.say(f"[red]{escape(str(diagnostic.location))}[/red]  {escape(str(diagnostic).split(': ', 1)[1])}")
+    screen.say(f"[bold red]{_family(error)}[/bold red] {escape(error.what)}")
+    if error.expected:
+        screen.say(f"  expected: {escape(error.expected)}")
+    if error.todo:
+        screen.say(f"  now: {escape(error.todo)}")
+    return error.exit_code
+
+
+def _family(error: HeadgateError) -> str:
+    family = {1: "Project:", 2: "Call:", 4: "World:", 5: "Refused:", 70: "Bug:"}.get(error.exit_code, "Error:")
+    return f"{family} {error.code}"
+
+
+def _unexpected(error: Exception) -> int:
+    """Click's usage errors are wrong calls; anything else is a bug and shows its trace."""
+    import click
+
+    if isinstance(error, click.ClickException) or type(error).__module__.startswith(("click", "typer")):
+        shown = getattr(error, "format_message", lambda: str(error))()
+        context = getattr(error, "ctx", None)
+        Screen().say(f"[bold red]Call:[/bold red] {escape(shown)}")
+        Screen().say(f"  now: {context.command_path if context else 'headgate'} --help")
+        return EXIT_CALL
+    import traceback
+
+    traceback.print_exception(error)
+    Screen().say(
+        "[bold red]Bug:[/bold red] this is a mistake in Headgate; the published tables are untouched. Please report the lines above."
+    )
+    return EXIT_BUG

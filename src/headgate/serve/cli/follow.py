@@ -1,0 +1,49 @@
+"""Tells a run's events as they come: one line for each thing that a person would want to know."""
+
+from __future__ import annotations
+
+from rich.markup import escape
+
+from headgate.serve.cli.screen import Screen, duration, styled
+from headgate.spec.events import Event
+
+MARK = {"done": "[green]✓[/green]", "accepted": "[green]✓[/green]", "blocked": "[bold red]✗[/bold red]", "failed": "[bold red]✗[/bold red]",
+        "skipped": "[yellow]–[/yellow]", "up_to_date": "[dim]·[/dim]"}  # fmt: skip
+
+
+class Follow:
+    """A listener that writes to standard error."""
+
+    def __init__(self, screen: Screen, *, quiet: bool = False) -> None:
+        self.screen, self.quiet = screen, quiet
+
+    def __call__(self, event: Event) -> None:
+        """Write what `event` means, if it is worth a line."""
+        if self.quiet:
+            return
+        line = self._line(event)
+        if line:
+            self.screen.say(line)
+
+    def _line(self, event: Event) -> str | None:
+        rows = "" if event.rows is None else f"  {event.rows:>10,} rows"
+        took = "" if event.seconds is None else f"  [dim]{duration(event.seconds)}[/dim]"
+        name = f"{escape(event.dataset):<34}"
+        reason = f"  [dim]{escape(event.reason)}[/dim]" if event.reason else ""
+        if event.kind == "load.accepted":
+            return f"  {MARK['accepted']} land   {name}{rows}{took}"
+        if event.kind == "load.blocked":
+            return f"  {MARK['blocked']} land   {name}  {styled('blocked')}  {escape(event.reason)}"
+        if event.kind == "step.finished" and event.data.get("action") == "build":
+            if event.status == "done":
+                return f"  {MARK['done']} build  {name}{rows}{took}{reason}"
+            return f"  {MARK.get(event.status, ' ')} build  {name}  {styled(event.status)}{reason}"
+        if event.kind == "gate.verdict" and event.status in ("warn", "block"):
+            return f"      [{'yellow' if event.status == 'warn' else 'red'}]{escape(event.reason)}[/]"
+        if event.kind in ("step.retried", "source.retried", "source.circuit", "source.credential"):
+            return f"      [yellow]{escape(event.reason)}[/yellow]"
+        if event.kind == "schema.changed":
+            return f"      schema  {escape(event.reason)}"
+        if event.kind == "run.finished" and event.data.get("published"):
+            return f"  {MARK['done']} publish  {event.data['published']} in one commit, snapshot {event.snapshot}{took}"
+        return None

@@ -1,0 +1,236 @@
+"""ls, show, why, history, lineage, query, diff, check, ready: what looks and changes nothing that is published."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from headgate.serve.cli import options as o
+from headgate.serve.cli.opening import opened
+from headgate.serve.cli.screen import Markup, Screen, styled
+from headgate.spec.errors import EXIT_BLOCKED
+
+Table = Annotated[str, typer.Argument(help="schema.table, a model's name, or source.table.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for name, command in (
+        ("ls", ls), ("show", show), ("why", why), ("history", history), ("lineage", lineage), ("query", query), ("diff", diff),
+        ("check", check), ("ready", ready),
+    ):  # fmt: skip
+        app.command(name)(command)
+
+
+def ls(
+    select: o.Select = None,
+    exclude: o.Exclude = None,
+    project: o.Project = ".",
+    env: o.Environment = "dev",
+    output: o.Output = "text",
+) -> None:
+    """List sources and models with their state."""
+    from headgate.serve.answers.tables import listed
+
+    screen = Screen(output)
+    with opened(project, env) as session:
+        lines = listed(session, tuple(select or ()), tuple(exclude or ()))
+    rows = [
+        (line.dataset, line.kind, Markup(styled(line.status)), line.rows, line.owner, line.published_at[:19]) for line in lines
+    ]
+    screen.answer(lines, lambda s: s.table(("dataset", "kind", "status", "rows", "owner", "published"), rows))
+
+
+def show(
+    table: Table,
+    limit: Annotated[int, typer.Option("--limit", help="Rows to show.")] = 5,
+    project: o.Project = ".",
+    env: o.Environment = "dev",
+    output: o.Output = "text",
+) -> None:
+    """A table's card: owner, grain, columns, checks, first rows."""
+    from headgate.serve.answers.tables import Shown
+    from headgate.serve.answers.tables import show as answer
+
+    screen = Screen(output)
+    with opened(project, env) as session:
+        card = answer(session, table, limit)
+
+    def draw(s: Screen, card: Shown = card) -> None:
+        s.line(
+            f"[bold]{escape(card.dataset)}[/bold]  {card.kind}, {card.rows:,} rows, published {card.published_at[:19] or 'never'}"
+        )
+        s.line(escape(card.description) or "[dim]no description[/dim]")
+        s.line(f"owner {escape(card.owner or 'nobody')}; grain {escape(', '.join(card.grain) or 'not declared')}\n")
+        s.table(("column", "type", "description"), [(c["name"], c["type"], c["description"]) for c in card.columns])
+        if card.checks:
+            s.line(f"\nchecks: {escape(', '.join(card.checks))}")
+        if card.sample:
+            s.line("")
+            s.table(tuple(card.sample[0]), [tuple(r.values()) for r in card.sample])
+
+    screen.answer(card, draw)
+
+
+def why(table: Table, project: o.Project = ".", env: o.Environment = "dev", output: o.Output = "text") -> None:
+    """Why a table is as it is: the reason for its state, the checks that fail, what happened."""
+    from headgate.serve.answers.tables import Because
+    from headgate.serve.answers.tables import why as answer
+
+    screen = Screen(output)
+    with opened(project, env) as session:
+        because = answer(session, table)
+
+    def draw(s: Screen, because: Because = because) -> None:
+        s.line(f"{styled(because.status)}  {escape(because.sentence)}")
+        for verdict in because.verdicts:
+            s.line(
+                f"  {styled(str(verdict['outcome']))} {escape(str(verdict['message'] or verdict['name']))}  [dim]{verdict['at'][:19]}[/dim]"
+            )
+        if because.inputs:
+            s.line("\nbuilt from: " + escape(", ".join(f"{d}@{v[:8]}" for d, v in sorted(because.inputs.items()))))
+        s.line("")
+        s.table(
+            ("at", "what", "status", "rows", "why"),
+            [(e.at[:19], e.kind, Markup(styled(e.status)), e.rows, e.reason) for e in because.events],
+        )
+
+    screen.answer(because, draw)
+
+
+def history(
+    table: Table,
+    limit: Annotated[int, typer.Option("--limit", help="Lines to show.")] = 20,
+    project: o.Project = ".",
+    env: o.Environment = "dev",
+    output: o.Output = "text",
+) -> None:
+    """Every publication or load of a table with its row ledger, newest first."""
+    from headgate.serve.answers.tables import history as answer
+
+    screen = Screen(output)
+    with opened(project, env) as session:
+        lines = answer(session, table, limit)
+    rows = [
+        (p.at[:19], p.run_id[:8], p.kind, p.rows_in, p.rows_out, p.rows_deleted,
+         ", ".join(f"{n} {v:,}" for n, v in p.rows_set_aside.items()), p.interval, p.reason)
+        for p in lines
+    ]  # fmt: skip
+    screen.answer(lines, lambda s: s.table(("at", "run", "kind", "in", "out", "deleted", "set aside", "interval", "why"), rows))
+
+
+def lineage(
+    name: Annotated[str, typer.Argument(help="schema.table, or schema.table.column.")],
+    project: o.Project = ".",
+    env: o.Environment = "dev",
+    output: o.Output = "text",
+) -> None:
+    """Where a table or a column comes from, and what hangs on it."""
+    from headgate.serve.answers.columns import lineage as answer
+
+    screen = Screen(output)
+    with opened(project, env) as session:
+        found = answer(session, name)
+
+    def draw(s: Screen) -> None:
+        s.line(f"[bold]{escape(found.name)}[/bold]")
+        for title, edges in (("comes from", found.upstream), ("goes into", found.downstream)):
+            s.line(f"{title}:" if edges else f"{title}: nothing")
+            for edge in edges:
+                s.line(f"  {escape(edge.source)} → {escape(edge.to)}  [dim]{escape(edge.kind)}[/dim]")
+        for sentence in found.unknown:
+            s.line(f"[yellow]unknown:[/yellow] {escape(sentence)}")
+
+    screen.answer(found, draw)
+
+
+def query(
+    sql: Annotated[str, typer.Argument(help="A SELECT over the published tables.")],
+    at: Annotated[str | None, typer.Option("--at", help="A snapshot id or a time: the tables as they were then.")] = None,
+    limit: Annotated[int, typer.Option("--limit", help="Rows to print; 0 for all.")] = 100,
+    project: o.Project = ".",
+    env: o.Environment = "dev",
+    output: o.Output = "text",
+) -> None:
+    """Ask the published tables; one statement, one snapshot."""
+    screen = Screen(output)
+    with opened(project, env) as session:
+        table = session.query(sql, at=at)
+    shown = table.slice(0, limit) if limit else table
+    rows = shown.to_pylist()
+
+    def draw(s: Screen) -> None:
+        s.table(table.column_names, [tuple(r.values()) for r in rows])
+        if len(rows) < table.num_rows:
+            s.say(f"[dim]{table.num_rows:,} rows, {len(rows):,} shown; --limit 0 shows all[/dim]")
+
+    screen.answer(rows, draw)
+
+
+def diff(
+    table: Table,
+    before: Annotated[
+        str | None, typer.Option("--from", help="Snapshot id or time.", show_default="the version before the last")
+    ] = None,
+    after: Annotated[str | None, typer.Option("--to", help="Snapshot id or time.", show_default="now")] = None,
+    other: Annotated[str | None, typer.Option("--with-env", help="Compare with another environment's table instead.")] = None,
+    key: Annotated[list[str] | None, typer.Option("--key", help="Key columns.", show_default="the declared key or grain")] = None,
+    project: o.Project = ".",
+    env: o.Environment = "dev",
+    output: o.Output = "text",
+) -> None:
+    """How a table differs between two snapshots or environments: schema, counts, rows by key."""
+    from headgate.serve.answers.differences import difference
+
+    screen = Screen(output)
+    with opened(project, env) as session:
+        found = difference(session, table, before=before, after=after, other_environment=other, key=tuple(key or ()))
+
+    def draw(s: Screen) -> None:
+        s.line(f"[bold]{escape(found.dataset)}[/bold]  {escape(found.before)} → {escape(found.after)}")
+        for line in found.schema:
+            s.line(f"  schema: {escape(line)}")
+        s.line(
+            f"rows {found.rows_before:,} → {found.rows_after:,}: {found.added:,} added, {found.removed:,} removed, {found.changed:,} changed"
+        )
+        if found.sample:
+            s.table(tuple(found.sample[0]), [tuple(r.values()) for r in found.sample])
+
+    screen.answer(found, draw)
+
+
+def check(
+    target: Annotated[str, typer.Argument(help="A table of the project: its checks are weighed on the published rows.")],
+    project: o.Project = ".",
+    env: o.Environment = "dev",
+    output: o.Output = "text",
+) -> None:
+    """Weigh a published table against its checks now."""
+    screen = Screen(output)
+    with opened(project, env) as session:
+        result = session.check(target)
+    rows = [(Markup(styled(v.outcome)), v.name, v.failures, v.rows, v.message) for v in result.verdicts]
+    screen.answer(result, lambda s: s.table(("outcome", "check", "failures", "rows", "message"), rows))
+    if result.outcome == "block":
+        raise typer.Exit(EXIT_BLOCKED)
+
+
+def ready(select: o.Select = None, project: o.Project = ".", env: o.Environment = "dev", output: o.Output = "text") -> None:
+    """Is it ready to deploy? The checklist that data teams keep in their heads, each item with evidence."""
+    from headgate.serve.answers.readiness import readiness
+
+    screen = Screen(output)
+    with opened(project, env) as session:
+        report = readiness(session, tuple(select or ()))
+    rows = [(i.dataset, i.item, Markup(styled("pass" if i.passed else "fail")), i.evidence) for i in report.items]
+
+    def draw(s: Screen) -> None:
+        s.table(("dataset", "item", "result", "evidence"), rows)
+        failed = sum(1 for i in report.items if not i.passed)
+        s.line(f"\n{len(report.items) - failed} passed, {failed} failed: {'ready' if not failed else 'not ready'}.")
+
+    screen.answer(report, draw)
+    if any(not i.passed for i in report.items):
+        raise typer.Exit(EXIT_BLOCKED)

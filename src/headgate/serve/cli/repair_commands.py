@@ -1,0 +1,106 @@
+"""backfill, restore, clean: what mends the past. Each shows its price before it acts where there is one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from headgate.serve.cli import options as o
+from headgate.serve.cli.build_commands import finish, show_plan
+from headgate.serve.cli.follow import Follow
+from headgate.serve.cli.opening import opened
+from headgate.serve.cli.screen import Screen, size
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("backfill")(backfill)
+    app.command("reconcile")(reconcile)
+    app.command("restore")(restore)
+    app.command("maintain")(maintain)
+
+
+def backfill(
+    model: Annotated[str, typer.Argument(help="The incremental model to fill.")],
+    since: Annotated[str, typer.Option("--from", help="First moment (ISO date or time).")],
+    until: Annotated[str, typer.Option("--to", help="End, not included.")],
+    project: o.Project = ".",
+    env: o.Environment = "dev",
+    variables: o.Variables = "",
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Build intervals again that are already done.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show intervals, rows, bytes, seconds and money, and stop.")] = False,
+    rehearse: Annotated[str | None, typer.Option("--rehearse", help="Try a sample in a shadow first: '1%'.")] = None,
+    during: Annotated[
+        str | None, typer.Option("--during", help="Work only between these times of day: 01:00-05:00 (UTC).")
+    ] = None,
+    output: o.Output = "text",
+) -> None:
+    """Build missing intervals of a model, the canary first; resumable, below live runs in priority."""
+    screen = Screen(output)
+    with opened(project, env, variables) as session:
+        if dry_run:
+            made = session.plan_backfill(model, since, until, rebuild=rebuild)
+            screen.answer(made, lambda s: show_plan(s, made))
+            return
+        if rehearse:
+            report = session.rehearse(model, since, until, share=rehearse)
+            screen.answer(
+                report,
+                lambda s: s.line(
+                    f"rehearsed {escape(report.dataset)} on {report.share:.1%}: {report.rows:,} rows in {report.seconds:.2f} s, "
+                    f"{len(report.failing)} checks fail{': ' + escape('; '.join(report.failing)) if report.failing else ''}; nothing was published"
+                ),
+            )
+            return
+        result = session.backfill(
+            model, since, until, rebuild=rebuild, during=during, listeners=(Follow(screen, quiet=screen.as_json),)
+        )
+    finish(screen, result)
+
+
+def reconcile(
+    project: o.Project = ".",
+    env: o.Environment = "dev",
+    output: o.Output = "text",
+) -> None:
+    """Rebuild the closed intervals into which rows have landed since (models with `reconcile:`)."""
+    screen = Screen(output)
+    with opened(project, env) as session:
+        result = session.reconcile(listeners=(Follow(screen, quiet=screen.as_json),))
+    finish(screen, result)
+
+
+def restore(
+    table: Annotated[str, typer.Argument(help="schema.table or a model's name.")],
+    to: Annotated[str, typer.Option("--to", help="A snapshot id or a time (ISO, UTC).")],
+    project: o.Project = ".",
+    env: o.Environment = "dev",
+    output: o.Output = "text",
+) -> None:
+    """Put a table back as it was at a snapshot or time: as a new publication, with its history kept."""
+    screen = Screen(output)
+    with opened(project, env) as session:
+        result = session.restore(table, to, listeners=(Follow(screen, quiet=screen.as_json),))
+    finish(screen, result)
+
+
+def maintain(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")] = False,
+    older_than: Annotated[float, typer.Option("--older-than", help="Hours: leftovers younger than this are kept.")] = 48.0,
+    project: o.Project = ".",
+    env: o.Environment = "dev",
+    output: o.Output = "text",
+) -> None:
+    """Clean up leftovers by age, merge small files, expire old snapshots."""
+    screen = Screen(output)
+    with opened(project, env) as session:
+        report = session.maintain(dry_run=dry_run, older_than_hours=older_than)
+
+    def draw(s: Screen) -> None:
+        s.table(("task", "things", "bytes", "what"), [(i.task, i.things, size(i.bytes), i.detail) for i in report])
+        if dry_run:
+            s.line("Nothing was changed (--dry-run).")
+
+    screen.answer(report, draw)

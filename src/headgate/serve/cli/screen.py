@@ -1,0 +1,129 @@
+"""The terminal: the answer goes to standard output, the commentary to standard error; colours only where a person looks."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+STATUS_STYLE = {
+    "done": "green", "accepted": "green", "pass": "green", "up_to_date": "dim", "nothing": "dim", "skipped": "yellow", "warn": "yellow",
+    "blocked": "bold red", "block": "bold red", "failed": "bold red", "new": "cyan", "changed": "yellow", "changed_breaking": "magenta",
+    "upstream_changed": "cyan", "missing_intervals": "cyan", "stale": "yellow", "forced": "cyan", "fail": "bold red",
+}  # fmt: skip
+
+
+class Screen:
+    """Standard output for answers, standard error for commentary."""
+
+    def __init__(self, output: str = "text") -> None:
+        self.output = output
+        self.out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        self.err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+    @property
+    def as_json(self) -> bool:
+        """True when the caller asked for `-o json`."""
+        return self.output == "json"
+
+    def answer(self, value: Any, show: Callable[[Screen], None]) -> None:
+        """Print `value` as JSON where asked for, else let `show` draw it."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(plain(value), indent=2, ensure_ascii=False) + "\n")
+        else:
+            show(self)
+
+    def say(self, text: str) -> None:
+        """A line of commentary; markup is interpreted."""
+        self.err.print(text)
+
+    def line(self, text: str = "") -> None:
+        """A line of the answer; markup is interpreted."""
+        self.out.print(text)
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
+        """A table of the answer; numbers to the right."""
+        drawn = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False, show_edge=False)
+        body = [list(row) for row in rows]
+        for at, name in enumerate(columns):
+            numeric = any(isinstance(r[at], int | float | Decimal) and not isinstance(r[at], bool) for r in body)
+            drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        for row in body:
+            drawn.add_row(*(cell(value) for value in row))
+        self.out.print(drawn)
+
+
+def styled(status: str) -> str:
+    """`status` in its colour, as markup."""
+    style = STATUS_STYLE.get(status)
+    return f"[{style}]{status}[/{style}]" if style else escape(status)
+
+
+def cell(value: Any) -> str:
+    """A value as a table shows it; markup in text from data is never interpreted."""
+    if value is None:
+        return "[dim]–[/dim]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.3f}".rstrip("0").rstrip(".")
+    if isinstance(value, Markup):
+        return value.text
+    return escape(str(value))
+
+
+class Markup:
+    """Text whose markup is ours and may be interpreted."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON types: dataclasses as objects, times as ISO text, decimals as text."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(v) for v in value]
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, str | int | float | bool) or value is None:
+        return value
+    return str(value)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: `0.4 s`, `12 s`, `3 min 5 s`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+
+
+def size(count: int | None) -> str:
+    """Bytes in words: `1.2 MB`."""
+    if count is None:
+        return "–"
+    amount = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
