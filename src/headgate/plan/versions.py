@@ -20,7 +20,7 @@ from headgate.plan.touch import ALL, NOTHING, Touch
 from headgate.plan.wiring import Wiring
 from headgate.spec.project import Project
 from headgate.spec.recorded import Recorded, RecordedDataset
-from headgate.spec.steps import Plan
+from headgate.spec.steps import Plan, Step
 
 _ASIDE = ("~", "=", "check:")
 SAME_AS_MAX = 8  # earlier versions remembered as nearly equal; a reader that is older than that is rebuilt
@@ -48,7 +48,7 @@ def effective_versions(recorded: Recorded, external: Mapping[str, str] | None = 
 
 def read_by(recorded: RecordedDataset) -> list[str]:
     """The datasets that the published version of a dataset was made from (for a view: that it reads)."""
-    return [name for name in recorded.inputs if not name.startswith(("=", "check:"))]
+    return [name for name in recorded.inputs if not name.startswith(_ASIDE)]
 
 
 def recorded_inputs(
