@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -182,3 +183,9 @@ def make_world(root: Path) -> Iterator[World]:
         yield World(root, lake)
     finally:
         lake.close()
+
+
+@pytest.fixture
+def open_world():
+    """Opens a world in a folder, for tests that need many."""
+    return contextmanager(make_world)

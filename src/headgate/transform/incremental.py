@@ -19,7 +19,7 @@ from headgate.transform.job import Job, Result, texts
 from headgate.transform.order import deduplicate, own_order, position_order
 from headgate.transform.query import any_null, cast_list, joined, listed, names, same
 from headgate.transform.shape import Shape, reconcile
-from headgate.transform.spans import replace_groups, replace_interval, replace_partitions
+from headgate.transform.spans import inside_interval, replace_groups, replace_interval, replace_partitions
 
 
 def build(job: Job) -> Staged:
@@ -33,17 +33,17 @@ def build(job: Job) -> Staged:
 def first(job: Job, chosen: str) -> Staged:
     """The whole table, one row for each key where the strategy keeps keys unique."""
     rows = job.stage("", job.sql)
+    rows, outside = inside_interval(job, rows) if chosen == strategy.MICROBATCH else (rows, 0)
     key = unique_rows_key(job, chosen, rows.names)
-    counts = RowCounts(rows_in=rows.rows, rows_out=rows.rows)
+    counts = RowCounts(rows_in=rows.rows + outside, rows_out=rows.rows, rows_filtered=outside)
     verdicts: tuple[Verdict, ...] = ()
     notes: tuple[str, ...] = ()
     if key:
         deduplicated = deduplicate(job, rows, key, "unique")
-        if deduplicated.rows is not rows:
-            job.workspace.alias(job.node.relation, deduplicated.rows.sql, cursor=job.cursor)
         rows, verdicts, notes = deduplicated.rows, deduplicated.verdicts, deduplicated.notes
         aside = deduplicated.put_aside
-        counts = RowCounts(rows_in=rows.rows + aside, rows_out=rows.rows, rows_deduplicated=aside)
+        counts = RowCounts(rows.rows + aside + outside, rows.rows, rows_deduplicated=aside, rows_filtered=outside)
+    job.workspace.alias(job.node.relation, rows.sql, cursor=job.cursor)
     return job.staged(
         REPLACE, columns=rows.columns, rows_sql=rows.sql, files=rows.files, counts=counts, key=key, verdicts=verdicts, notes=notes
     )

@@ -69,9 +69,13 @@ class Job:
 
     def stage(self, purpose: str, sql: str, *, rows_expected: int | None = None) -> Result:
         """Stage `sql`: under the node's own name if `purpose` is empty, else privately. Raises EngineFailed."""
-        relation = self.private(purpose) if purpose else self.node.relation
+        own_name = not purpose and self.interval is None  # later intervals build on this one: it needs a name of its own
+        relation = self.node.relation if own_name else self.private(purpose or "rows")
         expected = self.rows_expected if rows_expected is None else rows_expected
-        return Result(*self.workspace.stage_query(relation, sql, rows_expected=expected, cursor=self.cursor))
+        result = Result(*self.workspace.stage_query(relation, sql, rows_expected=expected, cursor=self.cursor))
+        if not purpose and not own_name:
+            self.workspace.alias(self.node.relation, result.sql, cursor=self.cursor)
+        return result
 
     def scratch(self, purpose: str) -> str:
         """A quoted name for a private table of this build."""

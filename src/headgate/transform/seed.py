@@ -83,8 +83,8 @@ def _kind(column: str) -> str:
     small = f"coalesce(max(abs(try_cast({value} AS DOUBLE))), 0) <= {_INTEGER_MAX}"
     huge = f"count(*) FILTER (WHERE {value} IS NOT NULL AND try_cast(trim({value}) AS BIGINT) IS NULL) = 0"
     number = f"bool_and(regexp_matches({value}, {quote_literal(_NUMBER)}))"
-    date = f"bool_and(regexp_matches({value}, {quote_literal(_DATE)}) AND try_cast({value} AS DATE) IS NOT NULL)"
-    at = f"bool_and(regexp_matches({value}, {quote_literal(_MOMENT)}) AND try_cast({value} AS TIMESTAMPTZ) IS NOT NULL)"
+    date = f"bool_and(regexp_matches({value}, {quote_literal(_DATE)}) AND try_cast({value} AS DATE) IS NOT NULL) FILTER (WHERE {value} IS NOT NULL)"
+    at = f"bool_and(regexp_matches({value}, {quote_literal(_MOMENT)}) AND try_cast({value} AS TIMESTAMPTZ) IS NOT NULL) FILTER (WHERE {value} IS NOT NULL)"
     boolean = f"bool_and(lower(trim({value})) IN ('true', 'false'))"
     return (
         f"CASE WHEN {whole} AND {small} THEN 'INTEGER' WHEN {whole} AND {huge} THEN 'BIGINT' WHEN {number} THEN 'DOUBLE' "

@@ -59,17 +59,25 @@ def replace_interval(job: Job, rows: Result, target: str) -> Replaced:
     within = interval_predicate(job, rows.names)
     if within is None:
         return _replace(job, rows, target, ["1"], None)
-    inside = rows
-    (count,) = job.one(f"SELECT count(*) FROM {rows.sql} WHERE {within}")
-    if count != rows.rows:
-        inside = job.stage("inside", f"SELECT {listed(rows.names)} FROM {rows.sql} WHERE {within}", rows_expected=count)
+    inside, outside = inside_interval(job, rows)
     done = _replace(job, inside, target, [], within)
-    outside = rows.rows - inside.rows
     counts = RowCounts(
         rows_in=rows.rows, rows_out=done.counts.rows_out, rows_filtered=outside,
         rows_unchanged=done.counts.rows_unchanged, rows_deleted=done.counts.rows_deleted,
     )  # fmt: skip
     return Replaced(done.kind, done.rows, counts, done.delete_where)
+
+
+def inside_interval(job: Job, rows: Result) -> tuple[Result, int]:
+    """The rows within the build's interval, and how many are not."""
+    within = interval_predicate(job, rows.names)
+    if within is None:
+        return rows, 0
+    (count,) = job.one(f"SELECT count(*) FROM {rows.sql} WHERE {within}")
+    if count == rows.rows:
+        return rows, 0
+    inside = job.stage("inside", f"SELECT {listed(rows.names)} FROM {rows.sql} WHERE {within}", rows_expected=count)
+    return inside, rows.rows - inside.rows
 
 
 def interval_predicate(job: Job, columns: tuple[str, ...]) -> str | None:
