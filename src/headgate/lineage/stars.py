@@ -179,7 +179,7 @@ def _alias(alias: str, pattern: str | None, name: str) -> str:
 
     def group(match: re.Match[str]) -> str:
         number = int(match[1])
-        if found is None:
+        if found is None or number > found.re.groups:
             return name if number == 0 else ""
         return (name if number == 0 and found[0] == name else found[number]) or ""
 
