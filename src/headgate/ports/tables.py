@@ -72,18 +72,22 @@ def table_batch(
     request: ExtractRequest,
     rows_sql: str,
     columns: Sequence[Column],
-    unit: str,
+    unit: str | None,
     window: Window | None,
     dead_letters_sql: str | None = None,
+    raw_where: str = "",
 ) -> SqlBatch:
-    """`rows_sql` as a batch: rows that raw holds already left out (unless `append: everything`), with their place."""
+    """`rows_sql` as a batch: rows that raw holds already left out (unless `append: everything`), with their place.
+
+    `unit` None: `rows_sql` itself ends with `_unit` and `_seq`, which `columns` leaves out.
+    """
     if request.table.options.get("append", "changes") == "changes":
-        where = window.raw_predicate() if window else ""
-        rows_sql = unseen_sql(
-            rows_sql, columns, request.raw_sql, request.known_columns, key=request.table.primary_key, raw_where=where
-        )
-    place = f"{quote_literal(unit)} AS _unit, 0::BIGINT AS _seq"
-    return SqlBatch(f"SELECT *, {place} FROM ({rows_sql})", dead_letters_sql=dead_letters_sql)
+        where = window.raw_predicate() if window else raw_where
+        key = request.table.primary_key
+        rows_sql = unseen_sql(rows_sql, columns, request.raw_sql, request.known_columns, key=key, raw_where=where)
+    if unit is not None:
+        rows_sql = f"SELECT *, {quote_literal(unit)} AS _unit, 0::BIGINT AS _seq FROM ({rows_sql})"
+    return SqlBatch(rows_sql, dead_letters_sql=dead_letters_sql)
 
 
 def scanned_window(request: ExtractRequest, rows_sql: str, column: Column, unit: str) -> tuple[Window, tuple[str, ...]]:

@@ -27,6 +27,7 @@ _UNAVAILABLE = (
     r"connection (was )?(lost|reset)|connection to server (was lost|at .* failed)",
     r"broken pipe|no route to host|network is unreachable|SSL SYSCALL|unexpected(ly)? (EOF|closed)",
     r"name or service not known|temporary failure in name resolution",
+    r"failed to execute query \"(rollback|commit)",
     r"the database system is|too many (clients|connections)|remaining connection slots",
     r"deadlock detected|snapshot .*(does not exist|too old)|conflict with recovery",
 )
@@ -46,9 +47,7 @@ def explain(error: Exception, table: SourceTable) -> HeadgateError | None:
         return _classified(_one_line(error), error.sqlstate or "", table, certain=True)
     if isinstance(error, duckdb.Error):
         text = _one_line(error)
-        certain = isinstance(error, duckdb.IOException | duckdb.BinderException | duckdb.CatalogException) and bool(
-            re.search(r"postgres|libpq|failed to (?:execute|prepare|fetch|copy)|ERROR:|FATAL:", text, re.IGNORECASE)
-        )
+        certain = bool(re.search(r"postgres|libpq|failed to (execute|prepare|fetch|copy)|ERROR:|FATAL:", text, re.IGNORECASE))
         return _classified(text, "", table, certain=certain)
     return None
 

@@ -136,7 +136,8 @@ def _bad_sql(alias: str, name: str, fields: Sequence[Field]) -> str:
     )
     quoted = ", ".join(f"quote({quote_ident(f.name)}) AS {quote_ident('q_' + f.name)}" for f in fields)
     texts = _texts(alias, name, fields, more=f", {quoted}")
-    return f"SELECT {quote_literal(name)}, row_number() OVER (), rtrim({wrong}, '; '), {record} FROM ({texts}) WHERE NOT ({_right(fields)})"
+    letter = f"{quote_literal(name)}, row_number() OVER (), rtrim({wrong}, '; '), {record}"
+    return f"SELECT {letter} FROM ({texts}) WHERE NOT ({_right(fields)})"
 
 
 def _texts(alias: str, name: str, fields: Sequence[Field], more: str = "") -> str:
