@@ -175,7 +175,8 @@ def _alias(alias: str, pattern: str | None, name: str) -> str:
     """`COLUMNS('(.)') AS 'p_\\1'`: groups of the pattern in the alias; `\\0` is the whole name."""
     if name == "*":
         return name
-    found = re.search(pattern, name) if pattern is not None else None
+    compiled = _regex(pattern) if pattern is not None else None
+    found = compiled.search(name) if compiled is not None else None
 
     def group(match: re.Match[str]) -> str:
         number = int(match[1])
@@ -192,17 +193,27 @@ def _like(pattern: str, fold: bool = False) -> Test:
     return lambda name: compiled.fullmatch(name) is not None
 
 
+def _regex(pattern: str) -> re.Pattern[str] | None:
+    """A pattern of DuckDB's (RE2) compiled; None where Python cannot read it."""
+    try:
+        return re.compile(pattern)
+    except re.error:
+        return None
+
+
 def _matcher(node: exp.Expr) -> Test:
     """The test on names that LIKE, ILIKE, SIMILAR TO or GLOB with a literal stands for."""
     pattern = node.expression.name
-    if isinstance(node, exp.SimilarTo):
-        test: Test = lambda name: re.fullmatch(pattern, name) is not None  # noqa: E731
-    elif isinstance(node, exp.Glob):
-        compiled = re.compile(translate(pattern))
-        test = lambda name: compiled.match(name) is not None  # noqa: E731
-    else:
-        test = _like(pattern, isinstance(node, exp.ILike))
+    test = _like(pattern, isinstance(node, exp.ILike))
+    if isinstance(node, (exp.SimilarTo, exp.Glob)):
+        compiled = _regex(translate(pattern) if isinstance(node, exp.Glob) else pattern)
+        if compiled is not None:
+            test = _whole(compiled)
     return _negated(test) if node.args.get("negate") else test
+
+
+def _whole(compiled: re.Pattern[str]) -> Test:
+    return lambda name: compiled.fullmatch(name) is not None
 
 
 def _negated(test: Test) -> Test:
@@ -212,11 +223,8 @@ def _negated(test: Test) -> Test:
 def _test(what: exp.Expr) -> Test | None:
     """The test on column names that the argument of COLUMNS stands for; None if it is beyond reading."""
     if isinstance(what, exp.Literal):
-        try:
-            compiled = re.compile(what.name)
-        except re.error:
-            return None
-        return lambda name: compiled.search(name) is not None
+        compiled = _regex(what.name)
+        return None if compiled is None else lambda name: compiled.search(name) is not None
     if isinstance(what, exp.Lambda):
         return _condition(what.this)
     if isinstance(what, exp.Array) and len(what.expressions) == 1:
