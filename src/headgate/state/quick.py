@@ -60,12 +60,16 @@ def record_noop_run(
             return False
         call = json.dumps(args if isinstance(args, Mapping) else list(args))
         run = (run_id, project, environment, command, call, reason, me.host, me.pid, me.started)
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute(_RUN, (*run, started_at, now, now, seconds, snapshot))
         data = json.dumps({"command": command, "args": json.loads(call)})
-        connection.execute(_EVENT, (started_at, "run.started", run_id, "", "", None, None, data))
-        connection.execute(_EVENT, (now, "run.finished", run_id, "done", reason, seconds, snapshot, '{"nothing_to_do": true}'))
-        connection.execute("COMMIT")
+        ended = (now, "run.finished", run_id, "done", reason, seconds, snapshot, '{"nothing_to_do": true}')
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(_RUN, (*run, started_at, now, now, seconds, snapshot))
+            connection.execute(_EVENT, (started_at, "run.started", run_id, "", "", None, None, data))
+            connection.execute(_EVENT, ended)
+            connection.execute("COMMIT")
+        except sqlite3.Error:  # a full disk, a lock held for a minute: closing rolls back, the ordinary way says what is wrong
+            return False
         return True
 
 
@@ -79,7 +83,7 @@ def sqlite_path(state_url: str) -> str | None:
 
 @contextmanager
 def _opened(state_url: str) -> Iterator[sqlite3.Connection | None]:
-    """A connection to a state database of exactly this version, or None. A database error inside counts as "cannot be told"."""
+    """A connection to a state database of exactly this version, or None."""
     path = sqlite_path(state_url)
     if path is None:
         yield None
@@ -92,8 +96,11 @@ def _opened(state_url: str) -> Iterator[sqlite3.Connection | None]:
     with closing(found) as connection:
         connection.isolation_level = None
         connection.execute("PRAGMA busy_timeout=60000")
+        if _revision(connection) != HEAD:
+            yield None
+            return
         connection.execute("PRAGMA synchronous=NORMAL")
-        yield connection if _revision(connection) == HEAD else None
+        yield connection
 
 
 def _revision(connection: sqlite3.Connection) -> str | None:
