@@ -1,7 +1,8 @@
 """The last reading of a project as JSON: an unchanged project is decoded instead of read.
 
 `.headgate/cache/project-<environment>.json` holds one project and the key under which it holds: the stamps of all files, the
-values of the environment variables read, the variables given, and the stamps of this program. Losing the file costs time, nothing else.
+values of the environment variables read, the variables given, and the stamps of this program. Losing the file costs time,
+nothing else.
 """
 
 from __future__ import annotations

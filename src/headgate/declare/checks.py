@@ -97,8 +97,8 @@ class CheckReader:
         ok = self._check_arguments(resolved, arguments, places, place, where, column)
         if not ok or config.get("enabled") is False:
             return
-        depends, arguments = self._resolve_arguments(arguments, places, resolved, subject, place)
         name = str(body.get("name") or _generated(kind, subject, column, arguments))
+        depends, arguments = self._resolve_arguments(arguments, places, resolved, subject, place)
         raw = ""
         if resolved.startswith("macro:"):
             raw = "{{ test_" + resolved.removeprefix("macro:").rpartition(".")[2] + "(model=model, …) }}"
@@ -208,7 +208,7 @@ class CheckReader:
                     "HG-D081",
                     place,
                     f"test '{kind}' on {where} lacks '{option.name}'",
-                    expected=f"{option.name}: {option.summary}",
+                    expected=f"{option.name}: <{option.type}>",
                 )
                 ok = False
             elif value is not None and not _is_a(value, option.type):

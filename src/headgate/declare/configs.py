@@ -52,7 +52,7 @@ class Config:
         """Set a value from a nearer place than all before."""
         key = key.replace("-", "_")
         old = self.values.get(key)
-        if key == "tags":
+        if key == "tags" and all(isinstance(tag, str) for tag in (*_listed(old), *_listed(value))):
             value = list(dict.fromkeys([*_listed(old), *_listed(value)]))
         elif key in ("pre_hook", "post_hook"):
             value = [*_listed(old), *_listed(value)]

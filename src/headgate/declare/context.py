@@ -280,10 +280,12 @@ def _clock(now: dt.datetime) -> Names:
 
 
 _RE = "match search fullmatch sub subn split findall finditer compile escape IGNORECASE MULTILINE DOTALL I M S X"
-_ITERTOOLS = "chain product combinations permutations zip_longest islice accumulate groupby starmap combinations_with_replacement"
-_FAILURES = """raise_compiler_error raise_not_implemented raise_parsing_error raise_database_error raise_dependency_error raise_fail_fast_error
-raise_duplicate_patch_name raise_invalid_property_yml_version missing_relation missing_config raise_contract_error column_type_missing
-relation_wrong_type"""
+_ITERTOOLS = "chain product combinations permutations zip_longest islice accumulate groupby starmap"
+_FAILURES = """
+raise_compiler_error raise_not_implemented raise_parsing_error raise_database_error raise_dependency_error
+raise_fail_fast_error raise_duplicate_patch_name raise_invalid_property_yml_version missing_relation missing_config
+raise_contract_error column_type_missing relation_wrong_type
+"""
 
 
 def _modules(now: dt.datetime) -> Names:

@@ -86,10 +86,9 @@ def resolve_ref(ref: Ref, package: str, links: Links, place: Location, who: str,
         )
         return None
     sources = {t.name: t for t in links.sources.values()}
-    near = nearest(ref[1], links.by_name)
-    todo = ""
-    if near is None and ref[1] in sources:
-        todo = f"it is a table of source '{sources[ref[1]].source}': write source('{sources[ref[1]].source}', '{ref[1]}')"
+    near, todo = nearest(ref[1], links.by_name), ""
+    if ref[1] in sources:
+        near, todo = None, f"it is a table of source '{sources[ref[1]].source}': write source('{sources[ref[1]].source}', '{ref[1]}')"
     mistakes.add(
         "HG-D030",
         place,
@@ -217,7 +216,8 @@ def render_canonical(draft: Draft, links: Links, reading: Reading) -> None:
         reading.fail(error)
         return
     texts = dict.fromkeys((draft.canonical_sql, draft.canonical_incremental_sql))
-    draft.failed = not all([check_query(text, draft, reading.mistakes) for text in texts])
+    for text in texts:
+        draft.failed |= not check_query(text, draft, reading.mistakes)
 
 
 def _rendered(draft: Draft, links: Links, reading: Reading, *, incremental: bool) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from headgate.declare.cache import restore
@@ -23,7 +23,7 @@ class Loaded:
 
 def load(root: str, *, environment: str, variables: Mapping[str, Any], use_cache: bool) -> Loaded:
     """See `headgate.declare.load`."""
-    root = os.path.abspath(root)
+    root = str(Path(root).resolve())
     project = restore(root, environment, variables) if use_cache else None
     if project is None:
         from headgate.declare.assembly import read_project

@@ -46,7 +46,7 @@ class MacroFile:
 
 
 def names_in(text: str) -> dict[str, int]:
-    """The macros that a file defines (tests as `test_<name>`, materializations as `materialization_<name>_<adapter>`), with lines."""
+    """The macros of a file with lines; tests are `test_<name>`, materializations `materialization_<name>_<adapter>`."""
     if "{%" not in text:
         return {}
     clean = _COMMENT.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), text)

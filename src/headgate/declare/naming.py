@@ -74,8 +74,8 @@ def check_relations(drafts: Iterable[Draft], mistakes: Mistakes) -> None:
             mistakes.add(
                 "HG-D021",
                 draft.config.places.get("alias", draft.location),
-                f"{draft.resource_type} '{draft.name}' would build {draft.relation}, which {before.resource_type} '{before.name}' builds "
-                f"({before.file.path})",
+                f"{draft.resource_type} '{draft.name}' would build {draft.relation}, already built by "
+                f"{before.resource_type} '{before.name}' ({before.file.path})",
                 expected="one node per relation",
                 todo="set another 'alias' or 'schema' for one of the two",
             )

@@ -1,4 +1,6 @@
-"""The plainest templates without Jinja's compiler: text with `ref`, `source`, `this`, `config` of literals and `if is_incremental()`.
+"""The plainest templates without Jinja's compiler.
+
+That is text with `ref`, `source`, `this`, `config` of literals and `if is_incremental()`.
 
 Nine of ten models hold nothing else, and compiling a template costs forty times more than reading these marks. The outcome
 is the same as Jinja's, which tests hold; anything else in a template, and Jinja has it.
@@ -66,7 +68,8 @@ def plain_template(source: str, file: str, first_line: int) -> PlainTemplate | N
 
 def _parts(source: str, first_line: int) -> list[Any]:
     done: list[Any] = []
-    parts, branches = done, None
+    parts = done
+    branches: tuple[list[Any], list[Any]] | None = None
     at, line, trim = 0, first_line, False
     for mark in _MARK.finditer(source):
         text = source[at : mark.start()]

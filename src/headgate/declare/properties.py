@@ -1,4 +1,4 @@
-"""Property files: what YAML says of models, seeds, snapshots, sources, tests and exposures, before anything is matched to code."""
+"""Property files: what YAML says of models, seeds, snapshots, sources, tests and exposures, not yet matched to code."""
 
 from __future__ import annotations
 

@@ -254,7 +254,7 @@ class _Rules:
 
 
 def output_columns(draft: Draft) -> dict[str, str] | None:
-    """The columns of a node's query by lower-case name, when the text alone tells them (no star, no star-like macro); else None."""
+    """The columns of a node's query by lower-case name, when the text alone tells them; else None."""
     if draft.language != "sql" or draft.failed or not draft.canonical_sql:
         return None
     wanted: list[Any] = []

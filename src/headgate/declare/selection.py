@@ -1,7 +1,8 @@
-"""dbt's selector grammar over a project: `+stg_orders`, `tag:daily,config.materialized:incremental`, `@source:shop.orders`, `path:models/marts`.
+"""dbt's selector grammar over a project.
 
-A space (or another argument) is a union, a comma an intersection. `n+x` and `x+n` bound the distance, `@x` is x, all that depends
-on it, and all that these need. Tests are selected only when named: by their own name, `test_name:`, `test_type:` or `resource_type:test`.
+`+stg_orders`, `tag:daily,config.materialized:incremental`, `@source:shop.orders`, `path:models/marts`. A space (or another
+argument) is a union, a comma an intersection. `n+x` and `x+n` bound the distance, `@x` is x, all that depends on it, and all that
+these need. Tests are selected only when named: by their own name, `test_name:`, `test_type:` or `resource_type:test`.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ def _secrets(entry: Entry, mistakes: Mistakes) -> tuple[str, ...]:
     found = shapes.texts(entry, "secrets", mistakes)
     for index, name in enumerate(found):
         shapes.one_of(name, PROVIDERS, "secrets", shapes.item_at(entry, "secrets", index), mistakes)
-    return found or ("env", "file")
+    return tuple(name for name in found if name in PROVIDERS) or ("env", "file")
 
 
 def _lake(entry: Entry, chosen: Entry, root: str, mistakes: Mistakes) -> LakeSpec:

@@ -136,13 +136,13 @@ def required_name(entry: Entry, what: str, mistakes: Mistakes, *, identifier: bo
     """The `name:` of a thing; missing or unusable is a mistake."""
     value = entry.get("name")
     if value is None:
-        near = nearest("name", [k for k in entry if k != "name"])
+        near = nearest("name", entry)
         mistakes.add(
             "HG-D014",
-            entry.location,
-            f"{what} has no 'name'",
+            entry.at(near) if near else entry.location,
+            f"{what} has no 'name'" + (f" but '{near}'" if near else ""),
             expected="name: <name>",
-            suggestion=None if near is None else "name",
+            suggestion="name" if near else None,
         )
         return None
     if not isinstance(value, str):

@@ -76,12 +76,13 @@ class _SourceReader:
         known = manifests("sources")
         found = known.get(self.connector)
         if found is None:
+            near = nearest(self.connector, known)
             self.mistakes.add(
                 "HG-D070",
                 self.entry.value_at("connector"),
                 f"source '{self.name}' names connector '{self.connector}', which does not exist",
-                expected="one of " + ", ".join(sorted(known)),
-                suggestion=nearest(self.connector, known),
+                expected="" if near else "one of " + ", ".join(sorted(known)),
+                suggestion=near,
             )
         return found
 
@@ -275,7 +276,7 @@ class _SourceReader:
                     "HG-D071",
                     item.at("name"),
                     f"table '{name}' of source '{self.name}' lacks '{option.name}', which connector '{self.manifest.name}' needs",
-                    expected=f"{option.name}: {option.summary}",
+                    expected=f"{option.name}: <{option.type}>",
                 )
             elif option.default is not None:
                 found[option.name] = option.default
@@ -287,15 +288,16 @@ def _fits(option: Option, value: Any, holder: Entry, connector: str, mistakes: M
     place = holder.value_at(option.name)
     wanted = _TYPES.get(option.type, (object,))
     if not isinstance(value, wanted) or (bool not in wanted and object not in wanted and isinstance(value, bool)):
-        mistakes.add("HG-D071", place, f"'{option.name}' is {shapes.told(value)}", expected=f"a {option.type} ({option.summary})")
+        mistakes.add("HG-D071", place, f"'{option.name}' is {shapes.told(value)}", expected=f"a {option.type}")
         return False
     if option.choices and value not in option.choices:
+        near = nearest(str(value), option.choices)
         mistakes.add(
             "HG-D071",
             place,
             f"'{option.name}' of connector '{connector}' is '{value}'",
-            expected="one of " + ", ".join(option.choices),
-            suggestion=nearest(str(value), option.choices),
+            expected="" if near else "one of " + ", ".join(option.choices),
+            suggestion=near,
         )
         return False
     return True

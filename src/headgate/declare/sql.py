@@ -18,7 +18,7 @@ _TOKEN = re.compile(
     re.S,
 )
 _LINE = re.compile(r"LINE (\d+): (.*)\n([^\S\n]*)\^")
-_NEAR = re.compile(r'at or near "(.*?)"', re.S)
+_MARKS = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}")
 
 
 def check_query(sql: str, draft: Draft, mistakes: Mistakes) -> bool:
@@ -30,10 +30,9 @@ def check_query(sql: str, draft: Draft, mistakes: Mistakes) -> bool:
     except duckdb.Error as error:
         message = str(error).removeprefix("Parser Error: ")
         found = _LINE.search(message)
-        near = _NEAR.search(message)
         line, column = _place(found, sql)
         said = message.split("\n")[0].strip()
-        _tell(sql, line, column, near[1] if near else "", said, draft, mistakes)
+        _tell(sql, line, column, said, draft, mistakes)
         return False
     if len(statements) == 1 and statements[0].type == duckdb.StatementType.SELECT:
         return True
@@ -70,14 +69,14 @@ def _place(found: re.Match[str] | None, sql: str) -> tuple[int, int]:
     return line, max(1, caret + 1 + max(offset, 0) - (3 if shown.startswith("...") else 0))
 
 
-def _tell(sql: str, line: int, column: int, near: str, said: str, draft: Draft, mistakes: Mistakes) -> None:
-    place, exact = in_file(sql, line, column, near, draft)
+def _tell(sql: str, line: int, column: int, said: str, draft: Draft, mistakes: Mistakes) -> None:
+    place, exact = in_file(sql, line, column, draft)
     shown = sql.split("\n")[line - 1].strip() if line <= sql.count("\n") + 1 else ""
     what = f"SQL of {draft.resource_type} '{draft.name}': {said}"
     mistakes.add("HG-D050", place, what, todo="" if exact or not shown else f"the rendered line is: {shown[:120]}")
 
 
-def in_file(sql: str, line: int, column: int, near: str, draft: Draft) -> tuple[Location, bool]:
+def in_file(sql: str, line: int, column: int, draft: Draft) -> tuple[Location, bool]:
     """The place in the draft's file of a place in its rendered SQL, and whether that line stands there word for word.
 
     Equal lines are matched in order; a rendered line with templates in it matches where its fixed parts do.
@@ -91,16 +90,29 @@ def in_file(sql: str, line: int, column: int, near: str, draft: Draft) -> tuple[
         index = exact[min(nth, len(exact) - 1)]
         shift = len(written[index]) - len(written[index].lstrip()) - (len(rendered[line - 1]) - len(rendered[line - 1].lstrip()))
         return Location(draft.file.path, draft.first_line + index, max(1, column + shift)), True
-    for index, text in enumerate(written):
-        if "{{" in text and wanted and re.fullmatch(_pattern(text), wanted, re.S):
-            at = text.rfind(near) if near and text.count(near) == 1 else -1
-            return Location(draft.file.path, draft.first_line + index, at + 1), True
+    best, index = 0, -1
+    for at, text in enumerate(written):
+        fixed = [part for part in _MARKS.split(text.strip()) if part.strip()]
+        size = sum(len(part) for part in fixed)
+        if size > best and "{{" in text and re.fullmatch(_pattern(text), wanted, re.S):
+            best, index = size, at
+    if index >= 0:
+        column = _column(written[index], rendered[line - 1], column)
+        return Location(draft.file.path, draft.first_line + index, column), True
     return Location(draft.file.path, draft.first_line + min(line, len(written)) - 1), False
 
 
 def _pattern(text: str) -> str:
-    parts = re.split(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", text.strip())
-    return ".*".join(re.escape(part) for part in parts)
+    return ".*".join(re.escape(part) for part in _MARKS.split(text.strip()))
+
+
+def _column(written: str, rendered: str, column: int) -> int:
+    """The column in a line with templates: counted from the left before the first, from the right after the last, else at one."""
+    first, last = written.index("{{"), written.rindex("}}") + 2
+    if column - 1 < first:
+        return column
+    from_right = len(rendered.rstrip()) - (column - 1)
+    return len(written.rstrip()) - from_right + 1 if from_right <= len(written.rstrip()) - last else first + 1
 
 
 def normal_text(sql: str) -> str:
