@@ -8,10 +8,13 @@ from headgate.spec.names import Column, quote_ident, quote_literal
 from headgate.spec.staged import APPEND, DELTA, REPLACE, VIEW, Staged
 
 
-def apply_staged(cursor: Cursor, lake: Lake, staged: Staged) -> None:
-    """Make the target what `staged` says. The caller owns the transaction."""
-    cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_ident(lake.name)}.{quote_ident(staged.relation.schema)}")
-    standing = lake.relations().get(str(staged.relation))
+def apply_staged(cursor: Cursor, lake: Lake, staged: Staged, relations: dict[str, str]) -> None:
+    """Make the target what `staged` says. The caller owns the transaction and `relations`: every relation with its kind, kept up to date
+    here, because the intervals of one table come one after another."""
+    if not any(name.startswith(f"{staged.relation.schema}.") for name in relations):
+        cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_ident(lake.name)}.{quote_ident(staged.relation.schema)}")
+    standing = relations.get(str(staged.relation))
+    relations[str(staged.relation)] = "view" if staged.kind == VIEW else "table"
     if staged.kind == VIEW:
         _view(cursor, lake, staged, standing)
         return

@@ -95,8 +95,9 @@ def _write(cursor: Cursor, lake: Lake, bundle: Bundle, todo: Sequence[Staged], v
     superseded = []
     rows = []
     at = now_iso()
+    relations = dict(lake.relations())
     for staged in todo:
-        apply_staged(cursor, lake, staged)
+        apply_staged(cursor, lake, staged, relations)
     point("publish.after_data")
     for staged in todo:
         moved = [d for d, v in staged.inputs.items() if d in versions and d not in new and versions[d] != v]
@@ -115,12 +116,9 @@ def _write(cursor: Cursor, lake: Lake, bundle: Bundle, todo: Sequence[Staged], v
 
 
 def _with_own_versions(row: dict[str, object], new: Mapping[str, str]) -> dict[str, object]:
-    """Inputs that the same bundle publishes are recorded at their new versions."""
-    inputs = json.loads(str(row["inputs"]))
-    return {
-        **row,
-        "inputs": json.dumps({d: new.get(d, v) if not d.startswith(("=", "check:")) else v for d, v in inputs.items()}),
-    }
+    """Inputs that the same bundle publishes are recorded at their new versions; what was said of the old ones ("~") goes."""
+    inputs = {d: new.get(d, v) for d, v in json.loads(str(row["inputs"])).items() if d.removeprefix("~") not in new or d in new}
+    return {**row, "inputs": json.dumps(inputs)}
 
 
 def _write_codes(cursor: Cursor, lake: str, bundle: Bundle, todo: Sequence[Staged]) -> None:

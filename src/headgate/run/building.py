@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,18 +15,19 @@ from headgate.plan.reconcile import arrivals_of, arrivals_sql, narrowed
 from headgate.plan.versions import recorded_inputs
 from headgate.ports.engine import Cursor, Workspace
 from headgate.run.context import RunContext
-from headgate.run.gating import checks_of, tools_for, weigh_node, with_proof
+from headgate.run.gating import checks_of, rows_of, tools_for, weigh_node, with_proof
 from headgate.run.walk import Built
 from headgate.spec.crash import point
 from headgate.spec.errors import EngineFailed
 from headgate.spec.names import Relation
 from headgate.spec.project import Node
 from headgate.spec.recorded import Recorded
-from headgate.spec.staged import Interval, RowCounts, Staged
+from headgate.spec.staged import DELTA, Interval, RowCounts, Staged
 from headgate.spec.steps import Plan, Step
 from headgate.spec.verdicts import GateResult
 from headgate.transform.build import build
 from headgate.transform.context import Scene, compiled, names_for
+from headgate.transform.inferred import infer
 
 
 class Builder:
@@ -33,20 +35,23 @@ class Builder:
 
     def __init__(self, ctx: RunContext, workspace: Workspace, recorded: Recorded, plan: Plan, *, resume: bool = False) -> None:
         self.ctx, self.workspace, self.recorded, self.plan = ctx, workspace, recorded, plan
-        self.inputs = recorded_inputs(ctx.project, recorded, plan)
+        self.staged: dict[str, Staged] = {}
+        self.inferred: dict[str, Staged] = {}
+        self._guard = threading.Lock()
         self.kept: Mapping[str, Staged] = workspace.remembered() if resume else {}
 
     def build(self, step: Step) -> Built:
         """Stage and weigh one step. Raises HeadgateError."""
         node = self.ctx.project.nodes[step.unique_id]
         self.ctx.emit("step.started", step=step.unique_id, dataset=step.dataset, reason=step.reason)
-        inputs = self.inputs[step.unique_id]
+        inputs = recorded_inputs(self.ctx.project, self.recorded, step, self.plan)
         if step.intervals:
             staged = self._stage_intervals(step, node, inputs)
             if not staged:
                 return Built((), GateResult(step.dataset))
         else:
             staged = (self._stage(step, node, None, inputs),)
+        self._infer(node, staged)
         point("run.after_stage")
         cursor = self.workspace.cursor()
         try:
@@ -59,6 +64,20 @@ class Builder:
         point("run.after_gate")
         last = with_proof(staged[-1], checks_of(self.ctx.project, node.unique_id), gate.verdicts)
         return Built((*staged[:-1], last), gate)
+
+    def _infer(self, node: Node, staged: Sequence[Staged]) -> None:
+        """Give dimensions a row for each member that a fact names before they do; they are published with the fact or not at all."""
+        with self._guard:
+            self.staged[node.unique_id] = staged[-1]
+            if not node.config.get("inferred_members"):
+                return
+            fact = staged[-1] if len(staged) == 1 else replace(staged[-1], rows_sql=rows_of(staged))
+            found = infer(
+                fact, self.ctx.project, self.ctx.lake, self.workspace, staged=self.staged, recorded=self.recorded.datasets
+            )
+            for dimension in found:
+                self.staged[dimension.unique_id] = self.inferred[dimension.unique_id] = dimension
+                self.workspace.remember(dimension)
 
     def _stage_intervals(self, step: Step, node: Node, inputs: Mapping[str, str]) -> tuple[Staged, ...]:
         """Stage exactly the intervals that have rows to build; the missing ones without any are booked as done and empty.
@@ -79,6 +98,7 @@ class Builder:
             replace(
                 staged[-1],
                 interval=i,
+                kind=DELTA,
                 rows_sql="",
                 files=(),
                 delete_where=None,
@@ -154,7 +174,7 @@ class Builder:
         return self._tools(self.workspace.cursor())
 
     def _tools(self, cursor: Cursor) -> Tools:
-        return tools_for(self.ctx, cursor, scene_names(self.ctx, self.workspace, cursor))
+        return gate_tools(self.ctx, self.workspace, cursor)
 
     def _scene(self, cursor: Cursor) -> Scene:
         return scene_of(self.ctx, self.workspace, cursor)
@@ -182,6 +202,11 @@ def scene_of(ctx: RunContext, workspace: Workspace, cursor: Cursor) -> Scene:
 def scene_names(ctx: RunContext, workspace: Workspace, cursor: Cursor) -> Mapping[str, Any]:
     """The runtime names for a check or a text that no node owns."""
     return names_for(scene_of(ctx, workspace, cursor), None)
+
+
+def gate_tools(ctx: RunContext, workspace: Workspace, cursor: Cursor) -> Tools:
+    """What the gate needs to weigh in this run."""
+    return tools_for(ctx, workspace, cursor, scene_names(ctx, workspace, cursor), current_views(ctx))
 
 
 def code_of(node: Node) -> str:

@@ -15,6 +15,8 @@ from headgate.spec.recorded import RecordedDataset
 from headgate.spec.staged import DELTA, VIEW, Staged
 from headgate.spec.verdicts import GateResult, Verdict
 
+Current = Callable[[str], str | None]
+
 CHECK_PREFIX = "check:"
 """Key prefix under which a publication's inputs name the checks that it passed, with their fingerprints."""
 
@@ -54,9 +56,7 @@ def weigh_node(
         return GateResult(last.dataset)
     whole = last.overlay_sql or workspace.resolve(node.relation)
     partial = last.kind not in (VIEW,) and all(s.kind == DELTA for s in staged)
-    rows = last.rows_sql or whole
-    if len(staged) > 1:
-        rows = "(" + " UNION ALL BY NAME ".join(f"SELECT * FROM {s.rows_sql}" for s in staged) + ")"
+    rows = rows_of(staged) or whole
     subject = Subject(
         dataset=last.dataset,
         columns=last.columns,
@@ -68,6 +68,18 @@ def weigh_node(
         masked=_masked(node.columns),
     )
     return weigh(subject, checks, tools)
+
+
+def rows_of(staged: Sequence[Staged]) -> str:
+    """The staged rows of all intervals of a node as one relation."""
+    filled = [s.rows_sql for s in staged if s.rows_sql]
+    return (
+        filled[0]
+        if len(filled) == 1
+        else f"({' UNION ALL BY NAME '.join(f'SELECT * FROM {r}' for r in filled)})"
+        if filled
+        else ""
+    )
 
 
 def weigh_loose(project: Project, check: CheckSpec, tools: Tools) -> GateResult:
@@ -93,11 +105,13 @@ def _masked(columns: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(name for name, column in columns.items() if column.classification)
 
 
-def tools_for(ctx: RunContext, cursor: Cursor, runtime: Mapping[str, Any]) -> Tools:
-    """The gate's tools with `runtime` names; a relation named in a check's argument is rendered with them."""
+def tools_for(ctx: RunContext, workspace: Workspace, cursor: Cursor, runtime: Mapping[str, Any], current: Current) -> Tools:
+    """The gate's tools with `runtime` names. `current` says which other relation stands for a source, if one does."""
 
     def resolve(text: str) -> str:
-        inner = text.strip().removeprefix("{{").removesuffix("}}")
-        return ctx.templates.render_text("{{ " + inner + " }}", runtime, where="a check's argument")
+        item = ctx.project.nodes.get(text) or ctx.project.sources.get(text)
+        if item is None:
+            return ctx.templates.render_text(text, runtime, where="a check's argument")
+        return current(text) or workspace.resolve(item.relation)
 
     return Tools(cursor, ctx.templates, runtime, resolve)

@@ -11,9 +11,9 @@ from headgate.gate.weigh import Tools
 from headgate.land.landing import land
 from headgate.land.result import NOTHING, LoadResult
 from headgate.ports.engine import Workspace
-from headgate.run.building import scene_names
+from headgate.run.building import gate_tools
 from headgate.run.context import RunContext
-from headgate.run.gating import landing_gate, tools_for
+from headgate.run.gating import landing_gate
 from headgate.spec.errors import HeadgateError
 from headgate.spec.events import Event, StepResult
 from headgate.spec.ids import uuid7
@@ -87,8 +87,7 @@ def _land_one(
 
 
 def _tools(ctx: RunContext, workspace: Workspace) -> Tools:
-    cursor = workspace.cursor()
-    return tools_for(ctx, cursor, scene_names(ctx, workspace, cursor))
+    return gate_tools(ctx, workspace, workspace.cursor())
 
 
 def _as_step(table: SourceTable, result: LoadResult) -> StepResult:

@@ -11,8 +11,8 @@ import duckdb
 from headgate.gate.weigh import Subject, weigh
 from headgate.plan import make
 from headgate.ports.engine import Lake
-from headgate.run.building import current_views, scene_names
-from headgate.run.gating import checks_of, tools_for
+from headgate.run.building import current_views, gate_tools
+from headgate.run.gating import checks_of
 from headgate.run.running import stateful_columns
 from headgate.spec.clock import now_iso
 from headgate.spec.errors import EngineFailed, UsageError
@@ -110,9 +110,7 @@ def check(session: Session, target: str) -> GateResult:
             published = current_views(ctx)(item.unique_id) or item.relation.sql(ctx.lake.name)
             masked = frozenset(n for n, c in item.columns.items() if c.classification)
             subject = Subject(str(item.relation), columns, published, published, masked=masked)
-            result = weigh(
-                subject, checks_of(project, item.unique_id), tools_for(ctx, cursor, scene_names(ctx, workspace, cursor))
-            )
+            result = weigh(subject, checks_of(project, item.unique_id), gate_tools(ctx, workspace, cursor))
         except duckdb.Error as error:
             raise EngineFailed(f"{item.relation} cannot be weighed: {error}") from error
         finally:

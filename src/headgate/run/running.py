@@ -26,6 +26,7 @@ from headgate.spec.recorded import Recorded
 from headgate.spec.steps import Plan, Step
 from headgate.spec.verdicts import Verdict
 from headgate.state.leases import LeaseKeeper
+from headgate.transform.inferred import inferences
 
 RUN_LEASE_SECONDS = 30.0
 PUBLISH_TRIES = 3
@@ -117,6 +118,7 @@ class Running:
             outcome = Walk(todo, builder.build, threads=self.options.threads, told=self._told).walk(
                 fail_fast=self.options.fail_fast
             )
+            _add_inferred(outcome, builder)
             self._weigh_loose(outcome, builder)
             withdraw(outcome, steps, self._groups())
             self._tell_withdrawn(outcome)
@@ -175,6 +177,9 @@ class Running:
         for uid, node in project.nodes.items():
             if node.publish_group:
                 declared.setdefault(node.publish_group, set()).add(uid)
+        for uid, node in project.nodes.items():
+            if node.config.get("inferred_members"):
+                declared[f"inferred members of {uid}"] = {uid, *(i.dimension.unique_id for i in inferences(project, node))}
         return tuple(frozenset(g) for g in declared.values())
 
     def finish(self, built: Sequence[StepResult], landed: Sequence[StepResult]) -> RunResult:
@@ -195,6 +200,15 @@ class Running:
         data: Mapping[str, object] = {"published": f"{published} tables" if published != 1 else "1 table"} if published else {}
         ctx.emit("run.finished", status=status, reason=reason, seconds=seconds, snapshot=snapshot, data=data)
         return RunResult(ctx.run_id, status, results, snapshot, seconds, reason, nothing)
+
+
+def _add_inferred(outcome: Outcome, builder: Builder) -> None:
+    """Dimensions that got inferred members are published in that form, also those that this run would not have built."""
+    for uid, staged in builder.inferred.items():
+        if uid not in outcome.results:
+            outcome.results[uid] = StepResult(uid, staged.dataset, "done", "; ".join(staged.notes), staged.counts.rows_out)
+        if outcome.results[uid].status == "done":
+            outcome.staged[uid] = (staged,)
 
 
 def stateful_columns(ctx: RunContext) -> dict[str, tuple[Column, ...] | None]:

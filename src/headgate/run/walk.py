@@ -119,7 +119,7 @@ def withdraw(outcome: Outcome, steps: Mapping[str, Step], groups: Iterable[froze
         for uid, result in list(outcome.results.items()):
             if result.status != "done":
                 continue
-            why = _why_not(uid, outcome, steps[uid], group_list)
+            why = _why_not(uid, outcome, steps.get(uid), group_list)
             if why:
                 outcome.results[uid] = StepResult(
                     uid, result.dataset, "skipped", why, result.rows, result.seconds, result.verdicts
@@ -130,9 +130,9 @@ def withdraw(outcome: Outcome, steps: Mapping[str, Step], groups: Iterable[froze
             outcome.staged.pop(uid, None)
 
 
-def _why_not(uid: str, outcome: Outcome, step: Step, groups: Sequence[frozenset[str]]) -> str | None:
+def _why_not(uid: str, outcome: Outcome, step: Step | None, groups: Sequence[frozenset[str]]) -> str | None:
     """Why `uid` must not be published, or None."""
-    for parent in step.depends_on:
+    for parent in step.depends_on if step is not None else ():
         result = outcome.results.get(parent)
         if result is not None and result.status in ("blocked", "failed", "skipped"):
             return result.reason if result.status == "skipped" else f"{result.dataset} is {result.status}"

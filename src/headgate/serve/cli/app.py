@@ -68,7 +68,8 @@ def tell(error: HeadgateError) -> int:
     if isinstance(error, DeclarationError) and error.diagnostics:
         for diagnostic in error.diagnostics:
             screen.say(f"[red]{escape(str(diagnostic.location))}[/red]  {escape(str(diagnostic).split(': ', 1)[1])}")
-    screen.say(f"[bold red]{_family(error)}[/bold red] {escape(error.what)}")
+    said = error.what.splitlines()[0] if isinstance(error, DeclarationError) and error.diagnostics else error.what
+    screen.say(f"[bold red]{_family(error)}[/bold red] {escape(said)}")
     if error.expected:
         screen.say(f"  expected: {escape(error.expected)}")
     if error.todo:

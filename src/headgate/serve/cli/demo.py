@@ -58,11 +58,11 @@ class _Teller:
         """The project's session."""
         return open_session(str(self.target))
 
-    def run(self, *, until: str, quiet: bool = False) -> RunResult:
-        """`headgate run --to …`."""
+    def run(self, *, quiet: bool = False) -> RunResult:
+        """`headgate run`."""
         session = self.open()
         try:
-            return session.run(interval_to=until, listeners=(Follow(self.screen, quiet=quiet),))
+            return session.run(listeners=(Follow(self.screen, quiet=quiet),))
         finally:
             session.close()
 
@@ -146,14 +146,14 @@ def _year(screen: Screen, teller: _Teller, deliveries: Deliveries) -> None:
     deliveries.month(_MONTHS[0])
     session = teller.open()
     try:
-        show_plan(screen, session.plan(interval_to=_end(_MONTHS[0])))
+        show_plan(screen, session.plan())
     finally:
         session.close()
-    _expect(teller.run(until=_end(_MONTHS[0])), "done")
+    _expect(teller.run(), "done")
     _title(screen, "3", "February to November: ten more deliveries, each one run")
     for month in _MONTHS[1:11]:
         flights = deliveries.month(month)
-        result = _expect(teller.run(until=_end(month), quiet=True), "done")
+        result = _expect(teller.run(quiet=True), "done")
         built = sum(1 for s in result.steps if s.status == "done")
         screen.say(
             f"  [green]✓[/green] {month}  {flights:,} flights landed, {built} steps done in {duration(result.seconds)}, snapshot {result.snapshot}"
@@ -165,7 +165,7 @@ def _broken_month(screen: Screen, teller: _Teller, deliveries: Deliveries) -> No
     _title(screen, "4", "December arrives broken: 250 flights twice, 40 negative distances, 15 without a carrier")
     before = _count(teller, "marts.fct_flight"), _count(teller, "raw_nyc.flights")
     deliveries.broken_month(_MONTHS[11])
-    result = _expect(teller.run(until=_end(_MONTHS[11])), "blocked")
+    result = _expect(teller.run(), "blocked")
     stopped = next(s for s in result.steps if s.status == "blocked")
     screen.say(f"  [bold red]Stopped at the gate[/bold red]: {escape(stopped.dataset)}")
     after = _count(teller, "marts.fct_flight"), _count(teller, "raw_nyc.flights")
@@ -174,7 +174,7 @@ def _broken_month(screen: Screen, teller: _Teller, deliveries: Deliveries) -> No
     screen.say(f"  readers still see the last good tables: fct_flight {after[0]:,} rows, raw {after[1]:,} rows, both untouched")
     _title(screen, "5", "The repaired file arrives under the same name, and supersedes the broken one")
     deliveries.month(_MONTHS[11])
-    _expect(teller.run(until=_end(_MONTHS[11])), "done")
+    _expect(teller.run(), "done")
 
 
 def _backfill(screen: Screen, teller: _Teller) -> None:
@@ -237,12 +237,6 @@ def _count(teller: _Teller, dataset: str) -> int:
         return number
     finally:
         session.close()
-
-
-def _end(month: str) -> str:
-    """The first day after `month`."""
-    year, number = int(month[:4]), int(month[-2:])
-    return f"{year + number // 12}-{number % 12 + 1:02d}-01"
 
 
 def _expect(result: RunResult, status: str) -> RunResult:
