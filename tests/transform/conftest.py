@@ -57,16 +57,29 @@ class World:
     @property
     def project(self) -> Project:
         return Project(
-            "shop", str(self.root), "dev", "", LakeSpec("", ""), "", str(len(self.nodes)), dict(self.nodes), dict(self.sources), {}
+            "shop",
+            str(self.root),
+            "dev",
+            "",
+            LakeSpec("", ""),
+            "",
+            str(len(self.nodes)),
+            dict(self.nodes),
+            dict(self.sources),
+            {},
         )
 
     def model(self, name: str, code: str, materialized: str = "table", schema: str = "marts", **config: Any) -> Node:
         """Declare a model, seed or snapshot."""
         kind = materialized if materialized in ("seed", "snapshot") else "model"
-        language = "csv" if kind == "seed" else "python" if code.lstrip().startswith(("def ", "import ", "from ")) and "def model" in code else "sql"
-        depends = tuple(
-            uid for uid, other in (*self.nodes.items(), *self.sources.items()) if f"'{other.name}'" in code
+        language = (
+            "csv"
+            if kind == "seed"
+            else "python"
+            if code.lstrip().startswith(("def ", "import ", "from ")) and "def model" in code
+            else "sql"
         )
+        depends = tuple(uid for uid, other in (*self.nodes.items(), *self.sources.items()) if f"'{other.name}'" in code)
         node = Node(
             f"{kind}.shop.{name}", kind, name, "shop", Relation(schema, name), Location(f"models/{name}.sql"), f"models/{name}.sql",
             language, code, materialized, config, depends, canonical_incremental_sql=code, code_fingerprint=str(hash(code)),
@@ -155,7 +168,9 @@ class World:
                 cursor.execute(f"INSERT INTO {target} ({names}) SELECT {names} FROM {staged.rows_sql}")
         kind = "view" if staged.kind == VIEW else "table"
         columns = self.lake.columns(staged.relation) or ()
-        self.recorded[staged.dataset] = RecordedDataset(staged.dataset, staged.unique_id, kind, str(next(self.numbers)), columns=columns)
+        self.recorded[staged.dataset] = RecordedDataset(
+            staged.dataset, staged.unique_id, kind, str(next(self.numbers)), columns=columns
+        )
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query on the lake, sorted."""

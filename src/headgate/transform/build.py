@@ -95,7 +95,7 @@ def _build(job: Job, scene: Scene) -> Staged:
     if staged.kind != VIEW and staged.overlay_sql != staged.rows_sql:
         job.workspace.alias(node.relation, staged.overlay_sql, cursor=job.cursor)
     if staged.interval is not None:
-        _OVERLAYS.setdefault(job.workspace.run_id, {})[node.unique_id] = staged.overlay_sql
+        _remember_overlay(job.workspace.run_id, staged)
     if hooked:
         staged, post_notes = _after(job, scene, staged)
         notes += post_notes
@@ -132,6 +132,13 @@ def _after(job: Job, scene: Scene, staged: Staged) -> tuple[Staged, tuple[str, .
 
 # The overlays of the intervals that a run has staged so far: run id -> unique id -> SQL. The next interval builds on them.
 _OVERLAYS: dict[str, dict[str, str]] = {}
+RUNS_KEPT = 64  # a server goes on for long; its finished runs need no overlays
+
+
+def _remember_overlay(run_id: str, staged: Staged) -> None:
+    _OVERLAYS.setdefault(run_id, {})[staged.unique_id] = staged.overlay_sql
+    while len(_OVERLAYS) > RUNS_KEPT:
+        _OVERLAYS.pop(next(iter(_OVERLAYS)))
 
 
 def _forget_earlier_attempt(node: Node, workspace: Workspace, interval: Interval | None) -> None:

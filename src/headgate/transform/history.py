@@ -98,7 +98,7 @@ def _type_2(job: Job, rules: Rules, found: Deduplicated) -> Staged:
     versions = job.scratch("versions")
     job.run(f"CREATE OR REPLACE TABLE {versions} AS {_versions_sql(job, rules, rows)}")
     if not target:
-        whole = job.stage("", f"SELECT * FROM {versions}")
+        whole = job.stage("", f"SELECT * FROM {versions}", rows_expected=rows.rows)
         folded = rows.rows - whole.rows
         counts = RowCounts(rows.rows + found.put_aside, whole.rows, rows_deduplicated=found.put_aside + folded)
         return job.staged(
@@ -189,7 +189,8 @@ def _changed_members(job: Job, rules: Rules, found: Deduplicated, versions: str)
     alike += "WHERE n._hg_n = o._hg_n AND n._hg_h = o._hg_h"
     same_members = job.scratch("same")
     job.run(f"CREATE OR REPLACE TABLE {same_members} AS {alike}")
-    delta = job.stage("delta", f"SELECT s.* FROM {cast} AS s ANTI JOIN {same_members} AS m ON {joined('s', 'm', rules.key)}")
+    changed = f"SELECT s.* FROM {cast} AS s ANTI JOIN {same_members} AS m ON {joined('s', 'm', rules.key)}"
+    delta = job.stage("delta", changed, rows_expected=rows.rows)
     (unchanged,) = job.one(f"SELECT count(*) FROM {rows.sql} AS s SEMI JOIN {same_members} AS m ON {joined('s', 'm', rules.key)}")
     where = key_in(rules.key, delta.sql)
     (deleted,) = job.one(f"SELECT count(*) FROM {job.target_sql} WHERE {where}") if delta.rows else (0,)
@@ -214,11 +215,11 @@ def _type_3(job: Job, rules: Rules, found: Deduplicated) -> Staged:
         source = f"(SELECT s.* FROM {rows.sql} AS s ANTI JOIN {old} AS t ON {on} AND s.{at} < t.{at})"
         (kept,) = job.one(f"SELECT count(*) FROM {source}")
         late = rows.rows - int(kept)
-    newest = job.stage("newest", _type_3_sql(rules, rows, source, old))
+    newest = job.stage("newest", _type_3_sql(rules, rows, source, old), rows_expected=rows.rows)
     folded = rows.rows - late - newest.rows
     aside = found.put_aside + folded
     if old is None:
-        whole = job.stage("", f"SELECT * FROM {newest.sql}")
+        whole = job.stage("", f"SELECT * FROM {newest.sql}", rows_expected=newest.rows)
         counts = RowCounts(whole.rows + aside, whole.rows, rows_deduplicated=aside)
         return job.staged(
             REPLACE, columns=whole.columns, rows_sql=whole.sql, files=whole.files, counts=counts, key=rules.key,

@@ -19,7 +19,7 @@ from headgate.transform.job import Job, Result, texts
 from headgate.transform.order import deduplicate, own_order, position_order
 from headgate.transform.query import any_null, cast_list, joined, listed, names, same
 from headgate.transform.shape import Shape, reconcile
-from headgate.transform.spans import inside_interval, replace_groups, replace_interval, replace_partitions
+from headgate.transform.spans import inside_interval, interval_predicate, replace_groups, replace_interval, replace_partitions
 
 
 def build(job: Job) -> Staged:
@@ -43,10 +43,15 @@ def first(job: Job, chosen: str) -> Staged:
         rows, verdicts, notes = deduplicated.rows, deduplicated.verdicts, deduplicated.notes
         aside = deduplicated.put_aside
         counts = RowCounts(rows.rows + aside + outside, rows.rows, rows_deduplicated=aside, rows_filtered=outside)
-    job.workspace.alias(job.node.relation, rows.sql, cursor=job.cursor)
+    if job.interval is not None or rows.sql != job.node.relation.sql(job.workspace.catalog):
+        job.workspace.alias(job.node.relation, rows.sql, cursor=job.cursor)
+    within = interval_predicate(job, rows.names) if chosen == strategy.MICROBATCH else None
+    # one interval is not the whole table: where there is none yet, its delta makes it
+    kind = DELTA if within is not None and job.lake.columns(job.node.relation) is None else REPLACE
     return job.staged(
-        REPLACE, columns=rows.columns, rows_sql=rows.sql, files=rows.files, counts=counts, key=key, verdicts=verdicts, notes=notes
-    )
+        kind, columns=rows.columns, rows_sql=rows.sql, overlay_sql=rows.sql, files=rows.files, counts=counts, key=key,
+        delete_where=within if kind == DELTA else None, verdicts=verdicts, notes=notes,
+    )  # fmt: skip
 
 
 def unique_rows_key(job: Job, chosen: str, columns: tuple[str, ...]) -> tuple[str, ...]:
@@ -136,7 +141,7 @@ def _append(job: Job) -> Staged:
     rows, unchanged = delta.rows, 0
     if key:
         fresh = f"SELECT {listed(rows.names, 's')} FROM {rows.sql} AS s ANTI JOIN {target} AS t ON {joined('s', 't', key)}"
-        rows = job.stage("delta", fresh)
+        rows = job.stage("delta", fresh, rows_expected=rows.rows)
         unchanged = delta.rows.rows - rows.rows
     counts = RowCounts(
         rows_in=delta.rows.rows + delta.aside, rows_out=rows.rows, rows_deduplicated=delta.aside, rows_unchanged=unchanged
@@ -157,7 +162,7 @@ def _merge(job: Job) -> Staged:
     same_rows, older, changed = (tally.get(k, 0) for k in ("unchanged", "older", "changed"))
     if same_rows or older:
         left = f"ANTI JOIN (SELECT * FROM {matched} WHERE _hg_how <> 'changed') AS m ON {joined('s', 'm', key)}"
-        rows = job.stage("delta", f"SELECT {listed(rows.names, 's')} FROM {rows.sql} AS s {left}")
+        rows = job.stage("delta", f"SELECT {listed(rows.names, 's')} FROM {rows.sql} AS s {left}", rows_expected=rows.rows)
     if changed and updated != tuple(c for c in rows.names if c not in key):
         rows = _partly_updated(job, rows, standing(job, delta.shape), key, updated)
     notes = delta.notes + ((f"{older} rows older than the published version put aside",) if older else ())
@@ -223,7 +228,7 @@ def _partly_updated(job: Job, rows: Result, target: str, key: tuple[str, ...], u
         kept = column not in key and column not in updated
         parts.append(f"CASE WHEN {there} THEN t.{quoted} ELSE s.{quoted} END AS {quoted}" if kept else f"s.{quoted}")
     sql = f"SELECT {', '.join(parts)} FROM {rows.sql} AS s LEFT JOIN {target} AS t ON {joined('s', 't', key)}"
-    return job.stage("partly", sql)
+    return job.stage("partly", sql, rows_expected=rows.rows)
 
 
 def _delete_insert(job: Job) -> Staged:
@@ -271,7 +276,12 @@ def finished(
     target, columns = standing(job, delta.shape), listed(names(delta.shape.columns))
     overlay = overlay_of(target, rows, columns, kind, key, delete_where)
     if delta.shape.rewrite:
-        whole = job.stage("", f"SELECT * FROM {overlay}")
+        known_rows = job.recorded.rows if job.recorded is not None else 0
+        whole = job.stage("", f"SELECT * FROM {overlay}", rows_expected=known_rows + rows.rows)
+        counts = replace(
+            counts, rows_in=counts.rows_in - counts.rows_out - counts.rows_unchanged + whole.rows, rows_out=whole.rows
+        )
+        counts = replace(counts, rows_unchanged=0)
         return job.staged(
             REPLACE, columns=whole.columns, rows_sql=whole.sql, files=whole.files, counts=counts, key=key,
             schema_change="breaking", verdicts=delta.verdicts, notes=delta.notes,

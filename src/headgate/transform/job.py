@@ -71,11 +71,18 @@ class Job:
         """Stage `sql`: under the node's own name if `purpose` is empty, else privately. Raises EngineFailed."""
         own_name = not purpose and self.interval is None  # later intervals build on this one: it needs a name of its own
         relation = self.node.relation if own_name else self.private(purpose or "rows")
-        expected = self.rows_expected if rows_expected is None else rows_expected
+        expected = self._expected if rows_expected is None else rows_expected
         result = Result(*self.workspace.stage_query(relation, sql, rows_expected=expected, cursor=self.cursor))
         if not purpose and not own_name:
             self.workspace.alias(self.node.relation, result.sql, cursor=self.cursor)
         return result
+
+    @property
+    def _expected(self) -> int | None:
+        """How many rows the query may give: for a delta as many as the last one, else as many as its inputs hold."""
+        if self.target is not None and self.recorded is not None and self.recorded.counts.rows_in:
+            return self.recorded.counts.rows_in
+        return self.rows_expected
 
     def scratch(self, purpose: str) -> str:
         """A quoted name for a private table of this build."""

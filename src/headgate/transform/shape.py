@@ -88,7 +88,7 @@ def _synced(
     alter = tuple(_add(c) for c in added)
     alter += tuple(f"ALTER COLUMN {quote_ident(old.name)} SET DATA TYPE {new.type}" for old, new in retyped)
     alter += tuple(f"DROP COLUMN {quote_ident(c.name)}" for c in missing)
-    return Shape(columns, alter, "breaking" if missing else "additive", notes=notes)
+    return Shape(columns, alter, "additive", notes=notes)  # dropped columns too: the table stays, its rows stay
 
 
 def _add(column: Column) -> str:

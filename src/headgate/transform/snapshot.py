@@ -164,7 +164,7 @@ def _delta(job: Job, rules: Rules, found: Deduplicated) -> Staged:
     moves = _moves(job, rules, rows, standing(job, shape))
     tally = {str(k): int(n) for k, n in job.cursor.execute(f"SELECT _hg_how, count(*) FROM {moves} GROUP BY 1").fetchall()}
     closed = tally.get("changed", 0) + tally.get("deleted", 0)
-    delta = job.stage("delta", _delta_sql(job, rules, rows, shape, moves))
+    delta = job.stage("delta", _delta_sql(job, rules, rows, shape, moves), rows_expected=rows.rows)
     unchanged, late = tally.get("unchanged", 0), tally.get("late", 0)
     counts = RowCounts(
         rows_in=delta.rows + unchanged + late + found.put_aside, rows_out=delta.rows, rows_deduplicated=found.put_aside,

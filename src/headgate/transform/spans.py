@@ -156,7 +156,7 @@ def stamped(job: Job, rows_sql: str, rows: Result, target: str, where: str | Non
     if not audit:
         if rows_sql == rows.sql:
             return rows
-        return job.stage(purpose, f"SELECT {listed(rows.names)} FROM {rows_sql} AS r")
+        return job.stage(purpose, f"SELECT {listed(rows.names)} FROM {rows_sql} AS r", rows_expected=rows.rows)
     compared = job.content(rows.names)
     number = f"row_number() OVER (PARTITION BY {hashed(compared)} ORDER BY {listed(audit)}) AS _hg_n, {hashed(compared)} AS _hg_h"
     taken = ", ".join(
