@@ -40,7 +40,8 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do with a node: `build` is empty when nothing is; `touch` is what its readers will see of it."""
+    """What to do with a node: `build` is empty when nothing is; `touch` is what its readers will see of it, `edit` the
+    part of that which the change of its code alone accounts for."""
 
     status: str
     reason: str
@@ -49,6 +50,7 @@ class Decision:
     touch: Touch = NOTHING
     columns: tuple[ColumnChange, ...] = ()
     maybe: frozenset[str] = frozenset()
+    edit: Touch = NOTHING
 
 
 @dataclass(slots=True)
@@ -95,7 +97,8 @@ def decide(node: Node, recorded: RecordedDataset | None, news: News, board: Boar
     sentences = [text for cause, text in case.causes if conditional or cause != "maybe"]
     columns = case.code.columns if case.code is not None else ()
     maybe = news.maybe if conditional else frozenset()
-    return Decision(status, "; ".join([*sentences, *case.notes]), build, intervals, _touch(case), columns, maybe)
+    edit = case.code.touch if case.code is not None else NOTHING
+    return Decision(status, "; ".join([*sentences, *case.notes]), build, intervals, _touch(case), columns, maybe, edit)
 
 
 def refreshable(node: Node) -> bool:

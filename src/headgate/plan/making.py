@@ -171,7 +171,7 @@ class _Maker:
         shared = {} if entry is None or decision.maybe else same_as(entry, board.effective.get(dataset, ""), decision.touch)
         consumers: dict[str, tuple[str, ...]] = {}
         if decision.status == CHANGED_BREAKING:
-            consumers = self._consumers(uid, decision.touch)
+            consumers = self._consumers(uid, decision.edit)
         return Step(
             uid,
             dataset,
