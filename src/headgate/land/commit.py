@@ -21,7 +21,7 @@ from headgate.ports.engine import Cursor, Lake
 from headgate.spec.clock import now_iso
 from headgate.spec.crash import point
 from headgate.spec.errors import EngineFailed, FenceLost, LakeConflict
-from headgate.spec.names import Column, Relation, quote_ident, quote_literal
+from headgate.spec.names import Column, Relation, bind, quote_ident, quote_literal
 from headgate.spec.positions import Unit
 from headgate.spec.project import SourceTable
 from headgate.spec.staged import RowCounts
@@ -215,7 +215,9 @@ def _dead_of(load: Load, cursor: Cursor, known: Sequence[str]) -> int:
     """How many dead letters belong to units `known`."""
     if not known or not load.staged.dead:
         return 0
-    cursor.execute(f"SELECT count(*) FROM {load.staged.dead_sql} WHERE unit IN ({', '.join('?' for _ in known)})", list(known))
+    cursor.execute(
+        bind(f"SELECT count(*) FROM {load.staged.dead_sql} WHERE unit IN ({', '.join('?' for _ in known)})", list(known))
+    )
     row = cursor.fetchone()
     return int(row[0]) if row else 0
 
@@ -309,7 +311,7 @@ def _pass_fence(load: Load, lake: Lake, cursor: Cursor) -> None:
     if load.fence is None:
         return
     fences = ledger.table(lake.name, "fences")
-    cursor.execute(f"SELECT max(token) FROM {fences} WHERE name = ?", [load.fence.name])
+    cursor.execute(bind(f"SELECT max(token) FROM {fences} WHERE name = ?", [load.fence.name]))
     row = cursor.fetchone()
     newest = row[0] if row else None
     if newest is not None and newest > load.fence.token:
@@ -320,5 +322,5 @@ def _pass_fence(load: Load, lake: Lake, cursor: Cursor) -> None:
             todo="run again; nothing of this load was published",
         )
     if newest != load.fence.token:
-        cursor.execute(f"DELETE FROM {fences} WHERE name = ?", [load.fence.name])
-        cursor.execute(f"INSERT INTO {fences} (name, token) VALUES (?, ?)", [load.fence.name, load.fence.token])
+        cursor.execute(bind(f"DELETE FROM {fences} WHERE name = ?", [load.fence.name]))
+        cursor.execute(bind(f"INSERT INTO {fences} (name, token) VALUES (?, ?)", [load.fence.name, load.fence.token]))

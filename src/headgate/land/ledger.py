@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from headgate.ports.engine import Cursor
-from headgate.spec.names import Column, quote_ident
+from headgate.spec.names import Column, bind, quote_ident
 from headgate.spec.positions import Position, Unit
 from headgate.spec.verdicts import SchemaChange
 
@@ -55,18 +55,22 @@ def standing(cursor: Cursor, catalog: str, dataset: str) -> Standing:
     """The standing as the cursor's transaction sees it."""
     loads, units = table(catalog, "loads"), table(catalog, "load_units")
     cursor.execute(
-        f"SELECT load_id, position, CAST(committed_at AS VARCHAR) FROM {loads} WHERE dataset = ? AND status = 'accepted' "
-        "ORDER BY committed_at DESC, load_id DESC LIMIT 1",
-        [dataset],
+        bind(
+            f"SELECT load_id, position, CAST(committed_at AS VARCHAR) FROM {loads} WHERE dataset = ? AND status = 'accepted' "
+            "ORDER BY committed_at DESC, load_id DESC LIMIT 1",
+            [dataset],
+        ),
     )
     newest = cursor.fetchone()
     cursor.execute(
-        "SELECT u.unit, u.size, u.modified_at, u.content_hash, u.rows, u.status, u.load_id "
-        f"FROM {units} u JOIN {loads} l ON l.load_id = u.load_id AND l.dataset = u.dataset "
-        "WHERE u.dataset = ? AND u.status IN ('accepted', 'blocked') "
-        "QUALIFY row_number() OVER (PARTITION BY u.unit, u.status ORDER BY l.committed_at DESC, u.load_id DESC) = 1 "
-        "ORDER BY l.committed_at, u.load_id",
-        [dataset],
+        bind(
+            "SELECT u.unit, u.size, u.modified_at, u.content_hash, u.rows, u.status, u.load_id "
+            f"FROM {units} u JOIN {loads} l ON l.load_id = u.load_id AND l.dataset = u.dataset "
+            "WHERE u.dataset = ? AND u.status IN ('accepted', 'blocked') "
+            "QUALIFY row_number() OVER (PARTITION BY u.unit, u.status ORDER BY l.committed_at DESC, u.load_id DESC) = 1 "
+            "ORDER BY l.committed_at, u.load_id",
+            [dataset],
+        ),
     )
     accepted: dict[str, Unit] = {}
     loads_of: dict[str, str] = {}
@@ -85,7 +89,7 @@ def standing(cursor: Cursor, catalog: str, dataset: str) -> Standing:
 
 def has_load(cursor: Cursor, catalog: str, load_id: str) -> str | None:
     """The status under which `load_id` is committed; None: it is not. A commit may have landed without being acknowledged."""
-    cursor.execute(f"SELECT status FROM {table(catalog, 'loads')} WHERE load_id = ?", [load_id])
+    cursor.execute(bind(f"SELECT status FROM {table(catalog, 'loads')} WHERE load_id = ?", [load_id]))
     row = cursor.fetchone()
     return None if row is None else str(row[0])
 
@@ -94,7 +98,7 @@ def write_load(cursor: Cursor, catalog: str, values: Mapping[str, Any]) -> None:
     """Add the row of a load; `values` has every column of `LOAD_COLUMNS`."""
     names = ", ".join(LOAD_COLUMNS)
     marks = ", ".join("?" for _ in LOAD_COLUMNS)
-    cursor.execute(f"INSERT INTO {table(catalog, 'loads')} ({names}) VALUES ({marks})", [values[c] for c in LOAD_COLUMNS])
+    cursor.execute(bind(f"INSERT INTO {table(catalog, 'loads')} ({names}) VALUES ({marks})", [values[c] for c in LOAD_COLUMNS]))
 
 
 def write_units(cursor: Cursor, catalog: str, load_id: str, dataset: str, units: Sequence[Unit], status: str) -> None:
@@ -114,9 +118,11 @@ def write_units(cursor: Cursor, catalog: str, load_id: str, dataset: str, units:
     )
     cursor.register("_headgate_units", rows)
     cursor.execute(
-        f"INSERT INTO {table(catalog, 'load_units')} (load_id, dataset, unit, size, modified_at, content_hash, rows, status) "
-        "SELECT ?, ?, unit, size, modified_at, content_hash, rows, ? FROM _headgate_units",
-        [load_id, dataset, status],
+        bind(
+            f"INSERT INTO {table(catalog, 'load_units')} (load_id, dataset, unit, size, modified_at, content_hash, rows, status) "
+            "SELECT ?, ?, unit, size, modified_at, content_hash, rows, ? FROM _headgate_units",
+            [load_id, dataset, status],
+        ),
     )
     cursor.unregister("_headgate_units")
 
@@ -131,10 +137,12 @@ def write_schema_changes(cursor: Cursor, catalog: str, run_id: str, changes: Seq
     """Record the decided schema changes."""
     for c in changes:
         cursor.execute(
-            f"INSERT INTO {table(catalog, 'schema_changes')} "
-            '(run_id, dataset, column_name, kind, from_type, to_type, decision, reason, "at") '
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TIMESTAMP))",
-            [run_id, c.dataset, c.column, c.kind, c.from_type, c.to_type, c.decision, c.reason, at],
+            bind(
+                f"INSERT INTO {table(catalog, 'schema_changes')} "
+                '(run_id, dataset, column_name, kind, from_type, to_type, decision, reason, "at") '
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TIMESTAMP))",
+                [run_id, c.dataset, c.column, c.kind, c.from_type, c.to_type, c.decision, c.reason, at],
+            ),
         )
 
 
@@ -144,9 +152,11 @@ def write_dead_letters(
     """Add a load's dead letters from their scratch table, but those of units `known`, which another load has brought."""
     leave = f" WHERE unit NOT IN ({', '.join('?' for _ in known)})" if known else ""
     cursor.execute(
-        f'INSERT INTO {table(catalog, "dead_letters")} (load_id, dataset, unit, seq, reason, record, "at") '
-        f"SELECT ?, ?, unit, seq, reason, record, CAST(? AS TIMESTAMP) FROM {rows_sql}{leave}",
-        [load_id, dataset, at, *known],
+        bind(
+            f'INSERT INTO {table(catalog, "dead_letters")} (load_id, dataset, unit, seq, reason, record, "at") '
+            f"SELECT ?, ?, unit, seq, reason, record, CAST(? AS TIMESTAMP) FROM {rows_sql}{leave}",
+            [load_id, dataset, at, *known],
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from headgate.land.numbering import INDEX, SEQ, Numbered
 from headgate.ports.engine import Cursor, Workspace
 from headgate.ports.source import ArrowBatch, Batch, Extraction, SqlBatch
 from headgate.spec.errors import EngineFailed, HeadgateError
-from headgate.spec.names import Column, Relation, quote_ident, quote_literal
+from headgate.spec.names import Column, Relation, bind, quote_ident, quote_literal
 from headgate.spec.positions import RAW_COLUMNS, DeadLetter, Position, Unit
 
 PLACES = tuple(name for name, _ in RAW_COLUMNS)
@@ -183,7 +183,9 @@ class Stager:
 
         for letter in batch.dead_letters:
             cursor.execute(
-                f"INSERT INTO {dead_sql} VALUES (?, ?, ?, ?)", [letter.unit, letter.seq, letter.reason, letter.record[:65536]]
+                bind(
+                    f"INSERT INTO {dead_sql} VALUES (?, ?, ?, ?)", [letter.unit, letter.seq, letter.reason, letter.record[:65536]]
+                )
             )
         data: Any = batch.data if isinstance(batch.data, pa.Table) else pa.Table.from_batches([batch.data])
         if data.num_columns == 0:

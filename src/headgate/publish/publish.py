@@ -18,7 +18,7 @@ from headgate.spec.clock import now_iso
 from headgate.spec.crash import point
 from headgate.spec.errors import FenceLost, LakeConflict, LedgerUnbalanced
 from headgate.spec.ids import uuid7
-from headgate.spec.names import quote_ident
+from headgate.spec.names import bind, quote_ident
 from headgate.spec.staged import Staged
 
 COMMIT_TRIES = 5
@@ -133,9 +133,11 @@ def _write_codes(cursor: Cursor, lake: str, bundle: Bundle, todo: Sequence[Stage
 def published_already(cursor: Cursor, lake: str, run_id: str, attempt: int) -> dict[tuple[str, str], str]:
     """What this run attempt has published: (dataset, interval start) -> version. A row present means done (LAKE.md 2)."""
     rows = cursor.execute(
-        f"SELECT dataset, coalesce(interval_start, ''), max(publication_id) FROM {quote_ident(lake)}.headgate.publications "
-        "WHERE run_id = ? AND attempt = ? GROUP BY ALL",
-        [run_id, attempt],
+        bind(
+            f"SELECT dataset, coalesce(interval_start, ''), max(publication_id) FROM {quote_ident(lake)}.headgate.publications "
+            "WHERE run_id = ? AND attempt = ? GROUP BY ALL",
+            [run_id, attempt],
+        ),
     ).fetchall()
     return {(r[0], r[1]): r[2] for r in rows}
 
@@ -158,17 +160,17 @@ def check_fence(cursor: Cursor, lake: str, name: str, token: int) -> None:
     """Move the fence to `token`. Raises FenceLost when a newer holder has been here; a second holder of one token is no
     newer one."""
     table = f"{quote_ident(lake)}.headgate.fences"
-    row = cursor.execute(f"SELECT max(token) FROM {table} WHERE name = ?", [name]).fetchone()
+    row = cursor.execute(bind(f"SELECT max(token) FROM {table} WHERE name = ?", [name])).fetchone()
     stored = row[0] if row else None
     if stored is None:
-        cursor.execute(f"INSERT INTO {table} VALUES (?, ?)", [name, token])
+        cursor.execute(bind(f"INSERT INTO {table} VALUES (?, ?)", [name, token]))
     elif stored > token:
         raise FenceLost(
             f"this writer's lease on '{name}' (token {token}) was taken over by token {stored}", expected="to be the newest holder",
             todo="nothing was published; run again",
         )  # fmt: skip
     else:
-        cursor.execute(f"UPDATE {table} SET token = ? WHERE name = ?", [token, name])
+        cursor.execute(bind(f"UPDATE {table} SET token = ? WHERE name = ?", [token, name]))
 
 
 def _prove(lake: Lake, bundle: Bundle, result: PublishResult) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from headgate.ports.engine import Cursor
-from headgate.spec.names import quote_ident
+from headgate.spec.names import bind, quote_ident
 from headgate.spec.staged import VIEW, RowCounts, Staged
 
 if TYPE_CHECKING:
@@ -21,8 +21,10 @@ def insert_rows(cursor: Cursor, lake: str, table: str, rows: Sequence[Mapping[st
     names = list(rows[0])
     one = "(" + ", ".join("?" for _ in names) + ")"
     cursor.execute(
-        f"INSERT INTO {quote_ident(lake)}.headgate.{table} ({', '.join(map(quote_ident, names))}) VALUES {', '.join(one for _ in rows)}",
-        [row[n] for row in rows for n in names],
+        bind(
+            f"INSERT INTO {quote_ident(lake)}.headgate.{table} ({', '.join(map(quote_ident, names))}) VALUES {', '.join(one for _ in rows)}",
+            [row[n] for row in rows for n in names],
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from headgate.lineage.graph import Graph
 from headgate.run.context import RunContext
 from headgate.spec.clock import now_iso
 from headgate.spec.events import StepResult
+from headgate.spec.names import bind
 from headgate.spec.project import Project
 
 
@@ -38,8 +39,10 @@ def mark(ctx: RunContext, results: Sequence[StepResult]) -> None:
     values = ", ".join("(?, ?, ?, ?, ?, ?::TIMESTAMP)" for _ in rows)
     with ctx.lake.transaction(["headgate.marks"], author=ctx.run_id, message="marks") as cursor:
         cursor.execute(
-            f'INSERT INTO {ctx.lake.name}.headgate.marks (dataset, unique_id, run_id, kind, reason, "at") VALUES {values}',
-            [value for row in rows for value in row],
+            bind(
+                f'INSERT INTO {ctx.lake.name}.headgate.marks (dataset, unique_id, run_id, kind, reason, "at") VALUES {values}',
+                [value for row in rows for value in row],
+            ),
         )
     for result in bad:
         ctx.emit("dataset.stale", dataset=result.dataset, step=result.unique_id, status=result.status, reason=result.reason)

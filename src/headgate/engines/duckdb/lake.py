@@ -16,7 +16,7 @@ from headgate.engines.duckdb.locks import AdvisoryLock, FileLock, WriterLock
 from headgate.engines.duckdb.workspace import StageWorkspace
 from headgate.ports.engine import Cursor, Workspace
 from headgate.spec.errors import EngineFailed, HeadgateError, LakeConflict
-from headgate.spec.names import Column, Relation, quote_ident, quote_literal
+from headgate.spec.names import Column, Relation, bind, quote_ident, quote_literal
 from headgate.spec.positions import Position
 from headgate.spec.project import LakeSpec
 from headgate.spec.recorded import Recorded
@@ -168,7 +168,7 @@ class DuckLake:
             cursor = self._connection.cursor()
             try:
                 cursor.execute("BEGIN")
-                cursor.execute(f"CALL {quote_ident(self.name)}.set_commit_message(?, ?)", [author, message])
+                cursor.execute(bind(f"CALL {quote_ident(self.name)}.set_commit_message(?, ?)", [author, message]))
                 yield cursor
                 cursor.execute("COMMIT")
             except HeadgateError:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from headgate.ports.engine import Cursor
-from headgate.spec.names import Column, quote_ident, quote_literal
+from headgate.spec.names import Column, bind, quote_ident, quote_literal
 from headgate.spec.positions import Position, Unit
 from headgate.spec.recorded import DoneInterval, Recorded, RecordedDataset
 from headgate.spec.staged import Interval, RowCounts
@@ -74,7 +74,10 @@ def insert(cursor: Cursor, lake: str, table: str, rows: list[Mapping[str, Any]])
     columns = ", ".join(map(quote_ident, names))
     values = ", ".join(one for _ in rows)
     cursor.execute(
-        f"INSERT INTO {quote_ident(lake)}.{SCHEMA}.{table} ({columns}) VALUES {values}", [row[n] for row in rows for n in names]
+        bind(
+            f"INSERT INTO {quote_ident(lake)}.{SCHEMA}.{table} ({columns}) VALUES {values}",
+            [row[n] for row in rows for n in names],
+        )
     )
 
 

@@ -19,7 +19,7 @@ from headgate.engines.duckdb.journal import from_json, journal_key, to_json
 from headgate.engines.duckdb.types import lake_columns
 from headgate.ports.engine import Cursor
 from headgate.spec.errors import EngineFailed
-from headgate.spec.names import Column, Relation, quote_ident, quote_literal
+from headgate.spec.names import Column, Relation, bind, quote_ident, quote_literal
 from headgate.spec.staged import Staged
 
 PARQUET_ROWS = 1_000_000
@@ -99,7 +99,7 @@ class StageWorkspace:
         path = f"{self.parquet_folder}/{uuid.uuid4()}.parquet"
         if "://" not in path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self._connection.cursor().execute(f"INSERT INTO {self.catalog}._headgate.files VALUES (?)", [path])
+        self._connection.cursor().execute(bind(f"INSERT INTO {self.catalog}._headgate.files VALUES (?)", [path]))
         made = cursor.execute(
             f"COPY ({select}\n) TO {quote_literal(path)} (FORMAT parquet, ROW_GROUP_SIZE {ROW_GROUP_ROWS})"
         ).fetchone()
@@ -158,8 +158,10 @@ class StageWorkspace:
         cursor = self._connection.cursor()
         with self._guard:
             cursor.execute("BEGIN")
-            cursor.execute(f"DELETE FROM {self.catalog}._headgate.journal WHERE key = ?", [journal_key(staged)])
-            cursor.execute(f"INSERT INTO {self.catalog}._headgate.journal VALUES (?, ?)", [journal_key(staged), to_json(staged)])
+            cursor.execute(bind(f"DELETE FROM {self.catalog}._headgate.journal WHERE key = ?", [journal_key(staged)]))
+            cursor.execute(
+                bind(f"INSERT INTO {self.catalog}._headgate.journal VALUES (?, ?)", [journal_key(staged), to_json(staged)])
+            )
             cursor.execute("COMMIT")
         cursor.close()
 
@@ -202,9 +204,11 @@ class StageWorkspace:
     def _drop(self, relation: Relation, cursor: Cursor) -> None:
         """Drop whatever stands under the staged name, table or view."""
         kind = cursor.execute(
-            "SELECT 'TABLE' FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ? UNION ALL "
-            "SELECT 'VIEW' FROM duckdb_views() WHERE database_name = ? AND schema_name = ? AND view_name = ?",
-            [self.catalog, relation.schema, relation.name] * 2,
+            bind(
+                "SELECT 'TABLE' FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ? UNION ALL "
+                "SELECT 'VIEW' FROM duckdb_views() WHERE database_name = ? AND schema_name = ? AND view_name = ?",
+                [self.catalog, relation.schema, relation.name] * 2,
+            ),
         ).fetchone()
         if kind:
             cursor.execute(f"DROP {kind[0]} {relation.sql(self.catalog)}")
