@@ -81,8 +81,9 @@ class World:
         )
         depends = tuple(uid for uid, other in (*self.nodes.items(), *self.sources.items()) if f"'{other.name}'" in code)
         node = Node(
-            f"{kind}.shop.{name}", kind, name, "shop", Relation(schema, name), Location(f"models/{name}.sql"), f"models/{name}.sql",
-            language, code, materialized, config, depends, canonical_incremental_sql=code, code_fingerprint=str(hash(code)),
+            f"{kind}.shop.{name}", kind, name, "shop", Relation(schema, name), Location(f"models/{name}.sql"),
+            f"models/{name}.sql", language, code, materialized, config, depends,
+            canonical_incremental_sql=code, code_fingerprint=str(hash(code)),
             grain=tuple(config.pop("grain", ())),
         )  # fmt: skip
         self.nodes[node.unique_id] = node

@@ -50,7 +50,8 @@ def test_ephemeral_models_are_inlined(world):
     world.model("e2", "select x + 1 as x from {{ ref('e1') }} -- no end", "ephemeral")
     node = world.model(
         "t",
-        "with __dbt__cte__e1 as (select 10 as x) select a.x + b.x as s, c.x from {{ ref('e2') }} a, {{ ref('e1') }} b, __dbt__cte__e1 c",
+        "with __dbt__cte__e1 as (select 10 as x) select a.x + b.x as s, c.x "
+        "from {{ ref('e2') }} a, {{ ref('e1') }} b, __dbt__cte__e1 c",
     )
     world.run(node, "full")
     assert world.rows("select * from lake.marts.t") == [(3, 10)]
@@ -198,7 +199,8 @@ def test_run_query_and_introspection(world):
     code = """{% set rows = run_query("select x from " ~ ref('other')) %}
     {% call statement('s', fetch_result=True) %}select 7{% endcall %}
     {% set cols = adapter.get_columns_in_relation(ref('other')) %}
-    select {{ rows.columns[0].values()[0] }} as a, '{{ cols | map(attribute='name') | join(',') }}' as b, {{ load_result('s').data[0][0] }} as c,
+    select {{ rows.columns[0].values()[0] }} as a, '{{ cols | map(attribute='name') | join(',') }}' as b,
+    {{ load_result('s').data[0][0] }} as c,
     {{ 'true' if adapter.get_relation('lake', 'marts', 'other') else 'false' }} as d"""
     world.run(world.model("t", code), "full")
     assert world.rows("select * from lake.marts.t") == [(1, "x,y", 7, True)]

@@ -13,8 +13,8 @@ CLOCK = Clock("2026-03-04T05:06:07.000008")
 
 @pytest.mark.parametrize(
     "reading",
-    "current_timestamp CURRENT_TIMESTAMP now() current_timestamp() get_current_timestamp() transaction_timestamp() current_date "
-    "today() current_time localtimestamp current_localtimestamp() localtime".split(),
+    ("current_timestamp", "now()", "current_timestamp()", "get_current_timestamp()", "transaction_timestamp()",
+     "current_date", "today()", "current_time", "localtimestamp", "current_localtimestamp()", "localtime"),
 )  # fmt: skip
 def test_each_reading_keeps_its_type(reading):
     con = duckdb.connect()

@@ -1,4 +1,4 @@
-"""Incremental strategies against an oracle: deliveries in random order with late rows, duplicates and reruns give what all rows give."""
+"""Incremental strategies against an oracle: deliveries with late rows, duplicates and reruns give what all rows give."""
 
 from __future__ import annotations
 

@@ -78,7 +78,8 @@ def test_an_interval_that_became_empty(world):
 
 def test_insert_overwrite(world):
     events(world)
-    code = "select id, day, amount from {{ source('shop', 'events') }} {% if is_incremental() %} where day >= date '2026-01-05' {% endif %}"
+    code = "select id, day, amount from {{ source('shop', 'events') }} "
+    code += "{% if is_incremental() %} where day >= date '2026-01-05' {% endif %}"
     node = world.model("fct", code, "incremental", incremental_strategy="insert_overwrite", partition_by="month(day)")
     world.run(node)
     staged = world.run(node)
@@ -130,7 +131,10 @@ def test_incremental_predicates(world):
     assert world.run(node).counts.rows_unchanged == 1
 
 
-SEED = 'id,price,day,at,flag,name,big,empty\n1,1.5,2026-01-01,2026-01-01 10:00:00,true,"a ""b"", c",3000000000,\n2,,2026-01-02,null,False,,1,\n'
+SEED = (
+    "id,price,day,at,flag,name,big,empty\n"
+    '1,1.5,2026-01-01,2026-01-01 10:00:00,true,"a ""b"", c",3000000000,\n2,,2026-01-02,null,False,,1,\n'
+)
 
 
 def test_seed_types(world):

@@ -49,9 +49,9 @@ def build(
 ) -> Staged:
     """Stage `node` and return what was staged; its children read it from now on under its ordinary name.
 
-    `step_build` is the plan's word ("full", "incremental", "intervals", "view", "seed", "snapshot"). `recorded` is the ledger's entry
-    for the node, `inputs` the versions read. `resolve` may name another relation to read for a unique id (a source's
-    `__current` view). `rows_expected` is the sum of the input rows, for choosing where large results go. Verdicts that
+    `step_build` is the plan's word ("full", "incremental", "intervals", "view", "seed", "snapshot"). `recorded` is the
+    ledger's entry for the node, `inputs` the versions read. `resolve` may name another relation to read for a unique id (a
+    source's `__current` view). `rows_expected` is the sum of the input rows, for choosing where large results go. Verdicts that
     building itself reaches (undecidable ties, NULL keys) are in `Staged.verdicts`: a blocking one bars publishing.
     Raises DeclarationError, StatefulTarget, EngineFailed.
     """

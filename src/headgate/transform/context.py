@@ -269,13 +269,13 @@ class Index:
             latest = str(found[0].config.get("latest_version") or max(found, key=_version_number).version)
             found = [n for n in found if n.version == latest] or found
         own = [n for n in found if reader is not None and n.package == reader.package]
-        return (own or found or [None])[0]
+        return next(iter(own or found), None)
 
     def source(self, source: str, table: str, reader: Node | None) -> SourceTable | None:
         """The source table that the names mean to `reader`."""
         found = self._sources.get((source, table), [])
         own = [s for s in found if reader is not None and s.package == reader.package]
-        return (own or found or [None])[0]
+        return next(iter(own or found), None)
 
 
 def _version_number(node: Node) -> tuple[int, str]:

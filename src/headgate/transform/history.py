@@ -2,9 +2,10 @@
 
     history: {type: 2, effective: updated_at, track: [plan, city]}     # or shortly  scd: 2
 
-`unique_key` names the member, `effective` the selected column that says from when a row holds (default: `updated_at`). Type 1 overwrites.
-Type 2 keeps a row for each version (`valid_from`, `valid_to`, `is_current`): a change in a tracked column opens a version, all other
-columns carry the member's newest value in every version. Type 3 keeps the newest row with `previous_<column>` for each tracked one.
+`unique_key` names the member, `effective` the selected column that says from when a row holds (default: `updated_at`). Type 1
+overwrites. Type 2 keeps a row for each version (`valid_from`, `valid_to`, `is_current`): a change in a tracked column opens a
+version, all other columns carry the member's newest value in every version. Type 3 keeps the newest row with
+`previous_<column>` for each tracked one.
 
 Type 2 gives the same history whatever the order of arrival: each version keeps the moments at which it was seen
 (`_headgate_seen`), so that a late row can split it. A member's versions are replaced together.
@@ -75,8 +76,8 @@ def _rules(job: Job, said: Mapping[str, Any], kind: int, columns: tuple[str, ...
     unknown = [c for c in (*key, effective, *track) if c.lower() not in by_name]
     if unknown or not key:
         raise job.mistake(
-            f"its history names {', '.join(unknown) or 'no key'}", expected="a key, an effective column and tracked columns among "
-            + ", ".join(columns), code="HG-T081",
+            f"its history names {', '.join(unknown) or 'no key'}",
+            expected="a key, an effective column and tracked columns among " + ", ".join(columns), code="HG-T081",
         )  # fmt: skip
     effective = by_name[effective.lower()]
     own = {*key, effective, IS_INFERRED}
@@ -128,9 +129,9 @@ def _versions_sql(job: Job, rules: Rules, rows: Result) -> str:
     parts += [f"arg_max_null({quote_ident(c)}, {at}) AS {quote_ident(c)}" for c in overwritten]
     parts += [f"min({at}) AS {at}", f"min({at}) AS {quote_ident(rules.valid_from)}", f"list({at} ORDER BY {at}) AS {SEEN}"]
     folded = f"SELECT {', '.join(parts)} FROM ({grouped}) GROUP BY {key}, _hg_version"
+    all_versions = f"(PARTITION BY {key} ORDER BY {at} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)"
     selected = [
-        f"last_value({quote_ident(c)}) OVER (PARTITION BY {key} ORDER BY {at} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) "
-        f"AS {quote_ident(c)}" if c in overwritten else quote_ident(c)
+        f"last_value({quote_ident(c)}) OVER {all_versions} AS {quote_ident(c)}" if c in overwritten else quote_ident(c)
         for c in rows.names
     ]  # fmt: skip
     following = f"lead({at}) OVER ({by_member})"
@@ -157,7 +158,8 @@ def _observations(job: Job, rules: Rules, rows: Result) -> str:
             exploded.append(f"CAST(NULL AS {types[column]}) AS {quoted}")
     real = f" AND NOT coalesce(t.{IS_INFERRED}, FALSE)" if IS_INFERRED in have else ""
     members = f"(SELECT DISTINCT {listed(rules.key)} FROM {rows.sql})"
-    old = f"SELECT {', '.join(exploded)} FROM {job.target_sql} AS t SEMI JOIN {members} AS m ON {joined('t', 'm', rules.key)} WHERE TRUE{real}"
+    old = f"SELECT {', '.join(exploded)} FROM {job.target_sql} AS t "
+    old += f"SEMI JOIN {members} AS m ON {joined('t', 'm', rules.key)} WHERE TRUE{real}"
     both = (*rules.key, rules.effective)
     return (
         f"SELECT {listed(rows.names)} FROM {rows.sql} UNION ALL "
@@ -169,7 +171,8 @@ def _own_columns(rules: Rules, columns: tuple[Column, ...]) -> tuple[Column, ...
     """The columns that the history adds to the query's."""
     kind = next(c.type for c in columns if c.name == rules.effective)
     return (
-        Column(rules.valid_from, kind), Column(rules.valid_to, kind), Column(rules.is_current, "BOOLEAN"), Column(SEEN, f"{kind}[]"),
+        Column(rules.valid_from, kind), Column(rules.valid_to, kind), Column(rules.is_current, "BOOLEAN"),
+        Column(SEEN, f"{kind}[]"),
     )  # fmt: skip
 
 

@@ -1,9 +1,9 @@
 """Inferred members: a fact may come before its dimension.
 
-Declared on the fact: `inferred_members: {dimension: dim_customer, key: customer_id}` (or a list of such; a key whose name differs in
-the dimension is written `{customer: customer_id}`). After the fact is staged, every key that the dimension lacks gets a row there:
-the key, `is_inferred` true, all else NULL. The dimension's rows carry `is_inferred` false; when the real row arrives it
-replaces the inferred one. Fact and dimension then move in one publish group.
+Declared on the fact: `inferred_members: {dimension: dim_customer, key: customer_id}` (or a list of such; a key whose name
+differs in the dimension is written `{customer: customer_id}`). After the fact is staged, every key that the dimension lacks
+gets a row there: the key, `is_inferred` true, all else NULL. The dimension's rows carry `is_inferred` false; when the real row
+arrives it replaces the inferred one. Fact and dimension then move in one publish group.
 """
 
 from __future__ import annotations
@@ -109,8 +109,8 @@ def infer(
 ) -> tuple[Staged, ...]:
     """The dimensions' staged values with rows for the keys that `fact` has and they lack; empty when nothing is missing.
 
-    `staged` holds what this run has staged by unique id (a dimension found there is replaced by the value returned), `recorded` the
-    ledger by dataset. All values returned, and the fact, must be published together. Raises DeclarationError when the
+    `staged` holds what this run has staged by unique id (a dimension found there is replaced by the value returned), `recorded`
+    the ledger by dataset. All values returned, and the fact, must be published together. Raises DeclarationError when the
     dimension has never been built or lacks `is_inferred`.
     """
     node = project.nodes[fact.unique_id]
@@ -136,7 +136,7 @@ def _infer_one(
     columns = own.columns if own is not None else lake.columns(dimension.relation)
     if columns is None or IS_INFERRED not in names(columns):
         raise DeclarationError(
-            f"{dimension.location}: {dimension.name} has no column {IS_INFERRED}, so {inference.fact.name} cannot infer members of it",
+            f"{dimension.location}: {dimension.name} has no column {IS_INFERRED}: {inference.fact.name} cannot infer its members",
             expected="a dimension built as a table, incremental or history model since inferred_members was declared",
             todo=f"run {dimension.name} with --full-refresh once",
         )
@@ -144,10 +144,8 @@ def _infer_one(
     keys = ", ".join(f"{quote_ident(f)} AS {quote_ident(d)}" for f, d in inference.key)
     present = " AND ".join(f"{quote_ident(f)} IS NOT NULL" for f, _ in inference.key)
     on = " AND ".join(f"f.{quote_ident(d)} = d.{quote_ident(d)}" for _, d in inference.key)
-    missing = (
-        f"SELECT {_member(columns, {d for _, d in inference.key})} FROM (SELECT DISTINCT {keys} FROM {fact.rows_sql} WHERE {present}) AS f "
-        f"ANTI JOIN {overlay} AS d ON {on}"
-    )
+    named = f"SELECT DISTINCT {keys} FROM {fact.rows_sql} WHERE {present}"
+    missing = f"SELECT {_member(columns, {d for _, d in inference.key})} FROM ({named}) AS f ANTI JOIN {overlay} AS d ON {on}"
     relation = Relation(dimension.relation.schema, f"{dimension.relation.name}__hg_inferred_{inference.fact.relation.name}")
     cols, count, rows_sql, files = workspace.stage_query(relation, missing, cursor=cursor)
     if not count:

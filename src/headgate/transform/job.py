@@ -134,7 +134,8 @@ class Job:
 def staged_hash(staged: Staged, run_id: str) -> str:
     """What names this piece of staged work: equal for the same rows staged by the same run, whatever the moment."""
     said = [
-        run_id, staged.dataset, staged.kind, str(staged.interval), staged.rows_sql, staged.view_sql, staged.files, staged.delete_where,
+        run_id, staged.dataset, staged.kind, str(staged.interval), staged.rows_sql, staged.view_sql, staged.files,
+        staged.delete_where,
         [(c.name, c.type) for c in staged.columns], staged.base_version, dict(staged.inputs), staged.code_fingerprint,
         [getattr(staged.counts, f) for f in staged.counts.__dataclass_fields__],
     ]  # fmt: skip

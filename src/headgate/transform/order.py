@@ -1,9 +1,9 @@
 """Which of several versions of one key is the newest.
 
-A model's own order is asked first (`incremental_order`, or `updated_at`; else the column that its incremental filter compares with
-`max(…) from {{ this }}`; else the cursor of its source), then the raw position (`_loaded_at`, `_position`) where the rows carry it. A
-model that does not select the position may still be ordered by it: for a plain chain of selects over one raw table the
-two columns are carried through, out of sight. Identical rows are one row. What is then still undecided fails.
+A model's own order is asked first (`incremental_order`, or `updated_at`; else the column that its incremental filter compares
+with `max(…) from {{ this }}`; else the cursor of its source), then the raw position (`_loaded_at`, `_position`) where the rows
+carry it. A model that does not select the position may still be ordered by it: for a plain chain of selects over one raw table
+the two columns are carried through, out of sight. Identical rows are one row. What is then still undecided fails.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def position_order(columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def deduplicate(job: Job, rows: Result, key: tuple[str, ...], purpose: str) -> Deduplicated:
-    """One row for each key of `rows`: the newest version; identical rows are one. Ties that nothing decides are a blocking verdict.
+    """One row for each key of `rows`: the newest version; identical rows are one. Undecided ties are a blocking verdict.
 
     Rows without duplicates are returned as they are, for the price of one aggregate over the key.
     """

@@ -1,6 +1,7 @@
 """Python models: `def model(dbt, session)` returns a DuckDB relation, an Arrow table, a pandas or a Polars frame.
 
-`session` is a cursor of the run's workspace; `dbt.ref` and `dbt.source` give DuckDB relations over what this run would read in SQL.
+`session` is a cursor of the run's workspace; `dbt.ref` and `dbt.source` give DuckDB relations over what this run would read in
+SQL.
 """
 
 from __future__ import annotations

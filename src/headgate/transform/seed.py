@@ -29,7 +29,8 @@ def build(job: Job) -> Staged:
     delimiter = str(node.config.get("delimiter") or ",")
     text = job.scratch("text")
     job.run(
-        f"CREATE OR REPLACE TABLE {text} AS SELECT * FROM read_csv({quote_literal(str(path))}, header = true, all_varchar = true, "
+        f"CREATE OR REPLACE TABLE {text} AS SELECT * FROM read_csv({quote_literal(str(path))}, header = true, "
+        f"all_varchar = true, "
         f"delim = {quote_literal(delimiter)}, quote = '\"', escape = '\"', null_padding = false, strict_mode = true)"
     )
     described = job.cursor.execute(f"SELECT * FROM {text} LIMIT 0").description
@@ -82,9 +83,10 @@ def _kind(column: str) -> str:
     whole = f"coalesce(bool_and(regexp_matches({value}, {quote_literal(_INTEGER)})), true)"
     small = f"coalesce(max(abs(try_cast({value} AS DOUBLE))), 0) <= {_INTEGER_MAX}"
     huge = f"count(*) FILTER (WHERE {value} IS NOT NULL AND try_cast(trim({value}) AS BIGINT) IS NULL) = 0"
+    there = f"FILTER (WHERE {value} IS NOT NULL)"
     number = f"bool_and(regexp_matches({value}, {quote_literal(_NUMBER)}))"
-    date = f"bool_and(regexp_matches({value}, {quote_literal(_DATE)}) AND try_cast({value} AS DATE) IS NOT NULL) FILTER (WHERE {value} IS NOT NULL)"
-    at = f"bool_and(regexp_matches({value}, {quote_literal(_MOMENT)}) AND try_cast({value} AS TIMESTAMPTZ) IS NOT NULL) FILTER (WHERE {value} IS NOT NULL)"
+    date = f"bool_and(regexp_matches({value}, {quote_literal(_DATE)}) AND try_cast({value} AS DATE) IS NOT NULL) {there}"
+    at = f"bool_and(regexp_matches({value}, {quote_literal(_MOMENT)}) AND try_cast({value} AS TIMESTAMPTZ) IS NOT NULL) {there}"
     boolean = f"bool_and(lower(trim({value})) IN ('true', 'false'))"
     return (
         f"CASE WHEN {whole} AND {small} THEN 'INTEGER' WHEN {whole} AND {huge} THEN 'BIGINT' WHEN {number} THEN 'DOUBLE' "
@@ -100,5 +102,6 @@ def _cast(column: Column) -> str:
         return f"{value} AS {quoted}"
     if kind == "TIMESTAMP":
         zoned = f"regexp_matches({value}, {quote_literal(_ZONED)})"
-        return f"CASE WHEN {zoned} THEN CAST({value} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' ELSE CAST({value} AS TIMESTAMP) END AS {quoted}"
+        in_utc = f"CAST({value} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
+        return f"CASE WHEN {zoned} THEN {in_utc} ELSE CAST({value} AS TIMESTAMP) END AS {quoted}"
     return f"CAST(trim({value}) AS {column.type}) AS {quoted}"

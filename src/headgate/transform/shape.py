@@ -1,4 +1,4 @@
-"""The columns that an incremental table will have: what the query gives against what stands, by the declared `on_schema_change`."""
+"""The columns that an incremental table will have: what the query gives against what stands, by `on_schema_change`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def reconcile(job: Job, have: tuple[Column, ...], target: tuple[Column, ...]) ->
         return _synced(target, added, missing, retyped)
     if missing:
         raise job.mistake(
-            f"its query no longer gives {', '.join(c.name for c in missing)}, which {job.node.relation} has, and on_schema_change is ignore",
+            f"on_schema_change is ignore, and its query lacks {', '.join(c.name for c in missing)} of {job.node.relation}",
             expected="all columns of the table",
             todo="set on_schema_change to append_new_columns or sync_all_columns, or run with --full-refresh",
             code="HG-T031",

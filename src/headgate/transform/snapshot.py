@@ -201,8 +201,8 @@ def _moves(job: Job, rules: Rules, rows: Result, target: str) -> str:
         f"WHEN {back}({differs}) THEN 'changed' WHEN {late} THEN 'late' ELSE 'unchanged' END AS _hg_how, "
         f"CASE WHEN {floor} IS NULL OR {at} > {floor} THEN {at} ELSE {now} END AS _hg_from FROM {rows.sql} AS s "
         f"LEFT JOIN (SELECT * FROM {target} AS t WHERE {rules.is_open('t')}) AS c ON {joined('s', 'c', key)} "
-        f"LEFT JOIN (SELECT {listed(key)}, max({end}) AS _hg_end FROM {target} AS t WHERE NOT {rules.is_open('t')} GROUP BY {listed(key)}) "
-        f"AS e ON {joined('s', 'e', key)}"
+        f"LEFT JOIN (SELECT {listed(key)}, max({end}) AS _hg_end FROM {target} AS t WHERE NOT {rules.is_open('t')} "
+        f"GROUP BY {listed(key)}) AS e ON {joined('s', 'e', key)}"
     )
     if rules.hard_deletes != "ignore":
         alive = f" AND coalesce(t.{rules.column('dbt_is_deleted')}, 'False') <> 'True'" if rules.marks_deleted else ""
@@ -223,13 +223,14 @@ def _delta_sql(job: Job, rules: Rules, rows: Result, shape: Shape, moves: str) -
     at = f"s.{quote_ident(rules.updated_at)}" if rules.updated_at else now
     opened = (
         f"SELECT {cast_list(plain, rows.columns, 's')}, {_meta(rules, 's', kind, at, 'm._hg_from', 'False')} "
-        f"FROM {rows.sql} AS s JOIN {moves} AS m ON {joined('s', 'm', rules.key)} WHERE m._hg_how IN ('new', 'returned', 'changed')"
+        f"FROM {rows.sql} AS s JOIN {moves} AS m ON {joined('s', 'm', rules.key)} "
+        f"WHERE m._hg_how IN ('new', 'returned', 'changed')"
     )
     target, end = standing(job, shape), rules.column("dbt_valid_to")
     rest = tuple(c for c in shape.columns if c.name != rules.meta["dbt_valid_to"])
     closed = (
-        f"SELECT {listed(names(rest), 't')}, m._hg_from AS {end} FROM {target} AS t JOIN {moves} AS m ON {joined('t', 'm', rules.key)} "
-        f"WHERE {rules.is_open('t')} AND m._hg_how IN ('changed', 'deleted')"
+        f"SELECT {listed(names(rest), 't')}, m._hg_from AS {end} FROM {target} AS t "
+        f"JOIN {moves} AS m ON {joined('t', 'm', rules.key)} WHERE {rules.is_open('t')} AND m._hg_how IN ('changed', 'deleted')"
     )
     parts = [opened, closed]
     if rules.marks_deleted:
