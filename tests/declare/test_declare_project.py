@@ -113,7 +113,7 @@ def test_an_ordinary_project(declared_project: Make) -> None:
     node = project.nodes["model.shop.stg_orders"]
     assert (str(node.relation), node.materialized, node.tags) == ("dev_staging.stg_orders", "view", ("all", "daily", "orders"))
     assert node.meta == {"layer": "staging", "team": "sales"}
-    assert node.canonical_sql == "select * from \"lake\".\"dev_raw_shop\".\"orders\" where day >= '2024-01-01'"
+    assert node.canonical_sql == 'select * from "lake"."dev_raw_shop"."orders" where day >= \'2024-01-01\''
     fact = project.nodes["model.shop.fct_orders"]
     assert (fact.materialized, fact.unique_key, fact.owner, fact.grain, fact.tier) == (
         "incremental", ("order_id",), "orders-team", ("order_id",), 1,
@@ -200,7 +200,7 @@ def test_fingerprints_do_not_see_formatting(declared_project: Make) -> None:
 
 
 def test_the_digest_names_content_variables_and_environment(declared_project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = declared_project("--- models/a.sql\nselect '{{ env_var(\"HG_TEST_A\", \"x\") }}' as a\n")
+    root = declared_project('--- models/a.sql\nselect \'{{ env_var("HG_TEST_A", "x") }}\' as a\n')
     first = load(root).digest
     assert load(root).digest == first
     monkeypatch.setenv("HG_TEST_A", "y")
@@ -240,9 +240,7 @@ models:
 """
     )
     project = load(root)
-    assert project.nodes["model.shop.a"].canonical_sql == (
-        'select size * 2 as n, 1 as n1, 2 as n2 from "lake"."tools"."inside"'
-    )
+    assert project.nodes["model.shop.a"].canonical_sql == ('select size * 2 as n, 1 as n1, 2 as n2 from "lake"."tools"."inside"')
     inside = project.nodes["model.tools.inside"]
     assert (inside.materialized, inside.canonical_sql) == ("table", "select 3 as size")
     assert next(iter(project.checks.values())).kind == "macro:tools.positive"
@@ -321,7 +319,9 @@ def test_no_project_and_no_environment(tmp_path: Path, declared_project: Make) -
 
 
 def test_all_mistakes_come_at_once(declared_project: Make) -> None:
-    root = declared_project("--- models/a.sql\nselect * from {{ ref('b') }}\n--- models/c.sql\nselect from\n--- sources/s.yml\nsorces: []\n")
+    root = declared_project(
+        "--- models/a.sql\nselect * from {{ ref('b') }}\n--- models/c.sql\nselect from\n--- sources/s.yml\nsorces: []\n"
+    )
     with pytest.raises(DeclarationError) as caught:
         load(root)
     assert [d.code for d in caught.value.diagnostics] == ["HG-D030", "HG-D050", "HG-D013"]

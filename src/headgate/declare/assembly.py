@@ -17,11 +17,12 @@ from headgate.declare.drafts import Draft
 from headgate.declare.folders import Files, find_files, read_text
 from headgate.declare.linking import Links, check_circles, link, render_canonical, with_ephemeral
 from headgate.declare.macros import MacroFile, Macros, builtin_files
+from headgate.declare.memory import Memory, context_of, key_of
 from headgate.declare.mistakes import Mistakes
 from headgate.declare.models import ask, existing_folders, find_drafts, folder_names, seed_hash
 from headgate.declare.naming import check_relations, name_relations
 from headgate.declare.properties import Properties, columns_of, read_properties, tags_of
-from headgate.declare.quick import environment_of
+from headgate.declare.quick import environment_of, last_reading
 from headgate.declare.reading import Reading
 from headgate.declare.rules import check_publish_groups, check_rules
 from headgate.declare.sandbox import Environment, TemplateFailed
@@ -38,6 +39,9 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, k
     settings = read_settings(root, environment, variables, mistakes)
     files = find_files(settings, mistakes)
     reading = Reading(settings, files, read_macros(settings, files, mistakes), mistakes)
+    if keep:
+        earlier = set(last_reading(root).get("env_vars") or ())
+        reading.memory = Memory.open(root, environment, _context(reading, variables, earlier))
     properties = read_properties(root, files, settings.name, settings.dbt, mistakes)
     drafts = find_drafts(reading, properties)
     _check_folders(drafts, reading)
@@ -59,6 +63,9 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, k
     groups = check_publish_groups(drafts, reading)
     exposures = _exposures(properties, links, checks, reading)
     _check_packages(reading)
+    nodes = {} if mistakes.errors else _nodes(enabled, reading)
+    if keep:
+        reading.memory.save(root, environment, _context(reading, variables, reading.env_vars))
     mistakes.raise_if_any(settings.name)
     project = Project(
         name=settings.name,
@@ -68,7 +75,7 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, k
         lake=settings.lake,
         state=settings.state,
         digest=content_digest(reading),
-        nodes=_nodes(enabled, reading),
+        nodes=nodes,
         sources=sources,
         checks=checks.found,
         exposures=exposures,
@@ -84,6 +91,16 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, k
     if keep:
         store(project, variables, files.stamps, files.folders, reading.env_vars)
     return project
+
+
+def _context(reading: Reading, variables: Mapping[str, Any], env_vars: set[str]) -> str:
+    texts = {f.path: f.text for known in reading.macros.packages.values() for f in known.values()}
+    settings = [
+        read_text(reading.settings.root, p, Mistakes())
+        for p in reading.files.stamps
+        if p.count("/") in (0, 2) and p.endswith((reading.settings.file, "dbt_project.yml"))
+    ]
+    return context_of("\n".join(text or "" for text in settings), variables, texts, env_vars)
 
 
 def read_macros(settings: Settings, files: Files, mistakes: Mistakes) -> Macros:
@@ -253,8 +270,16 @@ def _fingerprint(draft: Draft, texts: tuple[str, str], config: Mapping[str, Any]
         file = reading.macros.packages.get(package, {}).get(name)
         if file is not None and ("execute" in file.text or "run_query" in file.text):
             late.append(file.text)
-    normal = [normal_text(texts[0])] + ([normal_text(texts[1])] if texts[1] != texts[0] else [])
+    normal = [_normal(text, reading.memory) for text in dict.fromkeys(texts)]
     return fingerprint({**config, "materialized": draft.materialized}, *normal, *late)
+
+
+def _normal(text: str, memory: Memory) -> str:
+    """A hash of the text's normal form."""
+    key = key_of(text)
+    known = memory.get("normal", key) or key_of(normal_text(text))
+    memory.put("normal", key, known)
+    return str(known)
 
 
 def content_digest(reading: Reading) -> str:

@@ -83,9 +83,9 @@ def store(
     try:
         folder = Path(project.root, quick.CACHE)
         folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / quick.READING, {"folders": list(folders), "env_vars": names})
+        write_json(folder / quick.READING, {"folders": list(folders), "env_vars": names})
         if key is not None and time.time_ns() - youngest > _RACY_NS:
-            _write(_file(project.root, project.environment), {"key": key, "project": encode(project)})
+            write_json(_file(project.root, project.environment), {"key": key, "project": encode(project)})
     except (OSError, TypeError, ValueError):
         return
 
@@ -94,8 +94,8 @@ def _file(root: str, environment: str) -> Path:
     return Path(root, quick.CACHE, f"project-{environment}.json")
 
 
-def _write(path: Path, value: Any) -> None:
-    """Readers see the old or the new file, never half of one."""
+def write_json(path: Path, value: Any) -> None:
+    """Write `value`; readers see the old or the new file, never half of one. Raises OSError, TypeError or ValueError."""
     text = json.dumps(value, separators=(",", ":"))
     if path.exists() and path.stat().st_size == len(text.encode()) and path.read_text(encoding="utf-8") == text:
         return

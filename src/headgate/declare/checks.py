@@ -14,7 +14,7 @@ from headgate.declare.context import Recorder
 from headgate.declare.document import Entry, Items
 from headgate.declare.drafts import Draft, Ref
 from headgate.declare.folders import SourceFile, read_text
-from headgate.declare.linking import Links, resolve_ref, resolve_source
+from headgate.declare.linking import Links, render_canonical, resolve_ref, resolve_source
 from headgate.declare.mistakes import nearest
 from headgate.declare.models import ref_of, source_of
 from headgate.declare.properties import Declared, Properties, severity_for, tags_of
@@ -350,6 +350,9 @@ class CheckReader:
             places = (draft.source_place(key, 0), draft.source_place(key, 1))
             table = resolve_source(key, self.links, places, who, self.reading.mistakes)
             depends += [table.unique_id] if table else []
+        if not draft.failed and len(depends) == len(set(recorder.refs)) + len(set(recorder.sources)):
+            draft.template, draft.depends_on = template, tuple(depends)
+            render_canonical(draft, self.links, self.reading)
         entry = properties.singular.get((file.package, file.stem))
         config = {
             **self._folder_config((file.package, *file.folders)),

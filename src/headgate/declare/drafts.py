@@ -40,7 +40,8 @@ class Draft:
     canonical_incremental_sql: str = ""
     ast_hash: str = ""
     failed: bool = False
-    template: Any = None  # compiled once, rendered several times
+    template: Any = None  # compiled when needed, rendered several times
+    key: str = ""  # names text and outside configuration in the memory of earlier readings
 
     @property
     def package(self) -> str:

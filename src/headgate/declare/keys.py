@@ -51,7 +51,8 @@ _OURS = (
     "owner", "grain", "tier", "publish_group", "reconcile", "partition_by", "sort_by", "history", "incremental_order",
     "dead_letters_max", "classification", "freshness_minutes_max", "inferred_members", "schedule", "audit_columns", "views",
     "retention", "contract", "retries", "timeout", "runbook", "slo", "dimension", "scd", "leave_duplicates", "versions",
-    "sample_by", "rehearse_by", "rows_expected", "on_fail", "python", "requires", "end",
+    "sample_by", "rehearse_by", "rows_expected", "end", "external_inputs", "key_is_group", "predicates", "on_fail", "python",
+    "requires", "end",
 )  # fmt: skip
 _DBT_NODE = (
     "enabled", "alias", "schema", "database", "tags", "meta", "group", "access", "materialized", "incremental_strategy",

@@ -8,6 +8,7 @@ from typing import Any
 
 from headgate.declare.context import Recorder
 from headgate.declare.drafts import Draft, Ref
+from headgate.declare.memory import key_of
 from headgate.declare.mistakes import Mistakes, nearest
 from headgate.declare.models import model_names, ref_of, source_of
 from headgate.declare.reading import Reading
@@ -88,7 +89,10 @@ def resolve_ref(ref: Ref, package: str, links: Links, place: Location, who: str,
     sources = {t.name: t for t in links.sources.values()}
     near, todo = nearest(ref[1], links.by_name), ""
     if ref[1] in sources:
-        near, todo = None, f"it is a table of source '{sources[ref[1]].source}': write source('{sources[ref[1]].source}', '{ref[1]}')"
+        near, todo = (
+            None,
+            f"it is a table of source '{sources[ref[1]].source}': write source('{sources[ref[1]].source}', '{ref[1]}')",
+        )
     mistakes.add(
         "HG-D030",
         place,
@@ -206,11 +210,18 @@ def render_canonical(draft: Draft, links: Links, reading: Reading) -> None:
     """Set the canonical texts of a SQL draft and check that they are queries."""
     if draft.language != "sql" or draft.failed:
         return
+    key = _rendering_key(draft, links, reading)
+    known = reading.memory.get("rendered", key)
+    if known is not None:
+        draft.canonical_sql, draft.canonical_incremental_sql, macros, asked_for = known
+        reading.env_vars.update(asked_for)
+        draft.macros |= {(package, name) for package, name in macros}
+        return
     try:
-        draft.canonical_sql = _rendered(draft, links, reading, incremental=False)
-        draft.canonical_incremental_sql = draft.canonical_sql
-        if draft.materialized == "incremental" and "is_incremental" in draft.code:
-            draft.canonical_incremental_sql = _rendered(draft, links, reading, incremental=True)
+        with reading.watched() as env_vars:
+            draft.canonical_sql = draft.canonical_incremental_sql = _rendered(draft, links, reading, incremental=False)
+            if draft.materialized == "incremental" and "is_incremental" in draft.code:
+                draft.canonical_incremental_sql = _rendered(draft, links, reading, incremental=True)
     except TemplateFailed as error:
         draft.failed = True
         reading.fail(error)
@@ -218,6 +229,20 @@ def render_canonical(draft: Draft, links: Links, reading: Reading) -> None:
     texts = dict.fromkeys((draft.canonical_sql, draft.canonical_incremental_sql))
     for text in texts:
         draft.failed |= not check_query(text, draft, reading.mistakes)
+    if not draft.failed:
+        answer = [draft.canonical_sql, draft.canonical_incremental_sql, sorted(draft.macros), sorted(env_vars)]
+        reading.memory.put("rendered", key, answer)
+
+
+def _rendering_key(draft: Draft, links: Links, reading: Reading) -> str:
+    """The relations that the draft reads and is: with its own key, all that its canonical text can depend on."""
+    catalog = reading.settings.lake.name
+    read = []
+    for unique_id in draft.depends_on:
+        node = links.nodes.get(unique_id)
+        found = relation_for(node, catalog) if node is not None else relation_of(links.sources[unique_id].relation, catalog)
+        read.append([unique_id, str(found), found.schema, found.type])
+    return key_of(draft.key or draft.code, str(draft.relation), draft.materialized, read)
 
 
 def _rendered(draft: Draft, links: Links, reading: Reading, *, incremental: bool) -> str:
@@ -229,6 +254,8 @@ def _rendered(draft: Draft, links: Links, reading: Reading, *, incremental: bool
         is_incremental=lambda: incremental,
         **link_names(draft, links, reading, recorder),
     )
+    if draft.template is None:
+        draft.template = reading.template(draft.code, draft.file.path, draft.first_line)
     text = render(draft.template, names, draft.file.path).strip().rstrip(";").rstrip()
     draft.macros |= names["_headgate_macros"].used
     return text

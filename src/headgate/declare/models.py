@@ -15,6 +15,7 @@ from headgate.declare.context import Recorder, plain_data
 from headgate.declare.document import Entry
 from headgate.declare.drafts import Draft
 from headgate.declare.folders import SourceFile, read_text
+from headgate.declare.memory import key_of
 from headgate.declare.mistakes import nearest
 from headgate.declare.properties import Patch, Properties, severity_for
 from headgate.declare.reading import Reading
@@ -186,14 +187,25 @@ def _undescribed(properties: Properties, used: set[tuple[str, str, str]], drafts
 
 def ask(draft: Draft, reading: Reading) -> None:
     """Render the draft without knowing any relation: its config(), refs and sources."""
-    recorder = Recorder()
-    if draft.language == "sql":
-        _ask_sql(draft, reading, recorder)
-    elif draft.language == "python":
-        _ask_python(draft, reading, recorder)
-    take_in(draft, recorder.config, reading)
-    draft.refs = list(dict.fromkeys(recorder.refs))
-    draft.sources = list(dict.fromkeys(recorder.sources))
+    draft.key = key_of(draft.unique_id, draft.code, draft.file.path, draft.first_line, draft.config.values)
+    known = reading.memory.get("asked", draft.key)
+    if known is None:
+        recorder = Recorder()
+        with reading.watched() as env_vars:
+            if draft.language == "sql":
+                _ask_sql(draft, reading, recorder)
+            elif draft.language == "python":
+                _ask_python(draft, reading, recorder)
+        refs, sources = list(dict.fromkeys(recorder.refs)), list(dict.fromkeys(recorder.sources))
+        known = [recorder.config, refs, sources, sorted(draft.macros), draft.ast_hash, sorted(env_vars)]
+        if not draft.failed:
+            reading.memory.put("asked", draft.key, known)
+    config, refs, sources, macros, draft.ast_hash, asked_for = known
+    reading.env_vars.update(asked_for)
+    draft.refs = [(package, name, version) for package, name, version in refs]
+    draft.sources = [(source, table) for source, table in sources]
+    draft.macros = {(package, name) for package, name in macros}
+    take_in(draft, config, reading)
 
 
 def take_in(draft: Draft, given: Mapping[str, Any], reading: Reading) -> None:

@@ -52,7 +52,9 @@ class PlainTemplate:
             else:
                 name, args, keywords, line = part
                 try:
-                    value = names["this"] if name == "this" else names[name](*args, **keywords)
+                    value = names[name] if name == "this" else names[name](*args, **keywords)
+                except KeyError:
+                    raise TemplateFailed("HG-D042", Location(self._file, line), f"'{name}' is undefined", name) from None
                 except CompilerError as error:
                     raise TemplateFailed(error.code, Location(self._file, line), str(error)) from None
                 written.append(str(value))
@@ -101,7 +103,7 @@ def _parts(source: str, first_line: int) -> list[Any]:
 
 def _text(text: str, trim_left: bool, trim_right: bool) -> str:
     """A piece between marks. Any other mark in it, even a broken one, is Jinja's to judge."""
-    if "{{" in text or "{%" in text or "{#" in text:
+    if "{{" in text or "{%" in text or "{#" in text or text.endswith("{"):
         raise _NotPlain
     text = text.lstrip() if trim_left else text
     return text.rstrip() if trim_right else text

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,7 @@ from headgate.declare.configs import native
 from headgate.declare.context import ConfigCall, ContextView, EnvVar, Names, ParseAdapter, Recorder, Var, constant_names, copied
 from headgate.declare.folders import Files
 from headgate.declare.macros import Macros, Scope
+from headgate.declare.memory import Memory
 from headgate.declare.mistakes import Mistakes, nearest
 from headgate.declare.plain import plain_template
 from headgate.declare.sandbox import Environment, TemplateFailed, guarded, render
@@ -27,6 +29,7 @@ class Reading:
     macros: Macros
     mistakes: Mistakes
     env_vars: set[str] = field(default_factory=set)
+    memory: Memory = field(default_factory=Memory)
 
     @property
     def environment(self) -> Environment:
@@ -66,6 +69,18 @@ class Reading:
         found = plain_template(text, file, first_line) if self.plain else None
         return found or self.environment.template(text, file, first_line=first_line)
 
+    @contextmanager
+    def watched(self) -> Iterator[set[str]]:
+        """Collects the environment variables asked for inside, so that a remembered answer brings them along."""
+        before = set(self.env_vars)
+        self.env_vars.clear()
+        own: set[str] = set()
+        try:
+            yield own
+        finally:
+            own |= self.env_vars
+            self.env_vars |= before
+
     def names(self, package: str, recorder: Recorder, base: Mapping[str, Any], **more: Any) -> dict[str, Any]:
         """The names for one rendering in `package`. `more` holds `ref`, `source`, `this`, `model`."""
         names: dict[str, Any] = dict(self.constants)
@@ -79,6 +94,9 @@ class Reading:
         scope = Scope(self.macros, package, names)
         names.setdefault("adapter", ParseAdapter(lambda: scope))
         names["builtins"] = Names(**{k: names[k] for k in ("ref", "source", "config") if k in names})
+        for name in self.macros.packages.get(self.macros.root, {}):
+            if name in names and name not in ("builtins", "context"):
+                names[name] = scope.find(name)  # the project's own macro of a built-in's name, as in dbt
         names["context"] = ContextView(names)
         names["render"] = lambda text: render(self.environment.template(str(text), "render()"), names, "render()")
         return names

@@ -18,10 +18,12 @@ import jinja2.runtime
 import jinja2.sandbox
 import jinja2.utils
 
-from headgate.spec.errors import Location
+from headgate.spec.errors import HeadgateError, Location
 
 MACROS = "_headgate_macros"
 """The context name under which a rendering finds its macros."""
+MACRO_FILE = "<macros>"
+"""The template name of every macro file: it tells the parser to hide the macros' names."""
 
 
 class TemplateFailed(Exception):
@@ -125,7 +127,6 @@ class Environment(jinja2.sandbox.SandboxedEnvironment):
             cache_size=0,
             keep_trailing_newline=False,
         )
-        self.macro_file = False
         self.globals.clear()
         self.globals["range"] = jinja2.sandbox.safe_range
         self.globals["dict"] = dict
@@ -133,7 +134,7 @@ class Environment(jinja2.sandbox.SandboxedEnvironment):
         self.filters.update(as_bool=_as_bool, as_native=_as_native, as_number=_as_number, as_text=str)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> jinja2.nodes.Template:
-        kind = _MacroParser if self.macro_file else jinja2.parser.Parser
+        kind = _MacroParser if name == MACRO_FILE else jinja2.parser.Parser
         return kind(self, source, name, filename).parse()
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
@@ -152,9 +153,9 @@ class Environment(jinja2.sandbox.SandboxedEnvironment):
 
     def template(self, source: str, file: str, *, macro_file: bool = False, first_line: int = 1) -> jinja2.Template:
         """Compile a text. `first_line` is the text's place in its file. Raises TemplateFailed with the line of the file."""
-        self.macro_file = macro_file
+        text = "\n" * (first_line - 1) + source if first_line > 1 else source
         try:
-            code = self.compile("\n" * (first_line - 1) + source if first_line > 1 else source, file, file)
+            code = self.compile(text, MACRO_FILE if macro_file else file, file)
         except jinja2.TemplateSyntaxError as error:
             raise TemplateFailed("HG-D040", Location(file, error.lineno), str(error.message or error)) from None
         except RecursionError:
@@ -172,7 +173,7 @@ def guarded(action: Callable[[], Any], file: str) -> Any:
     """Run `action`, which renders; any exception of the template becomes TemplateFailed. This is the boundary of user code."""
     try:
         return action()
-    except TemplateFailed:
+    except (TemplateFailed, HeadgateError):  # the caller's own names have spoken: their word stands
         raise
     except jinja2.UndefinedError as error:
         what = str(error)

@@ -23,6 +23,7 @@ class ProjectTemplates:
     def __init__(self, project: Project, variables: Mapping[str, Any]) -> None:
         self._project, self._variables = project, variables
         self._compiled: dict[tuple[str, str, int], Any] = {}
+        self._clocks: dict[datetime, Any] = {}  # a run has one clock
 
     @cached_property
     def _reading(self) -> Reading:
@@ -59,7 +60,8 @@ class ProjectTemplates:
                 f"there is no macro '{name}'", expected="a macro of the project or of a package", code="HG-D042"
             )
         given = {key: self._argument(value, names) for key, value in arguments.items()}
-        return self._guarded(lambda: bound(**given), f"macro {name}")
+        positional = given.pop("varargs", ())
+        return self._guarded(lambda: bound(*positional, **given), f"macro {name}")
 
     def has_macro(self, name: str) -> bool:
         """Whether the project, a package or the built-in library has the macro."""
@@ -94,14 +96,16 @@ class ProjectTemplates:
         names = reading.names(package, Recorder(), base)
         started = runtime.get("run_started_at")
         if isinstance(started, datetime):
-            names.update({k: v for k, v in constant_names(started).items() if k in ("modules", "run_started_at")})
+            if started not in self._clocks:
+                self._clocks[started] = constant_names(started)["modules"]
+            names["modules"] = self._clocks[started]
         names.update(runtime)
         for rebuilt in (MACROS, "context", "builtins"):
             names.pop(rebuilt, None)
         reading.bind(names, package)
         scope: Scope = names[MACROS]
         adapter = runtime.get("adapter")
-        if adapter is not None and not hasattr(adapter, "dispatch"):
+        if adapter is not None:
             names["adapter"] = _Dispatching(adapter, scope)
         return names
 
@@ -112,7 +116,7 @@ class ProjectTemplates:
         try:
             template = self._compiled.get(key)
             if template is None:
-                template = self._reading.environment.template(text, location.file, first_line=location.line)
+                template = self._reading.template(text, location.file, location.line)
                 self._compiled[key] = template
             return render(template, self._names(package, runtime, base), location.file).strip()
         except TemplateFailed as error:
@@ -128,7 +132,7 @@ class ProjectTemplates:
 
 
 class _Dispatching:
-    """The caller's adapter, with `dispatch` added."""
+    """The caller's adapter; `dispatch` finds macros in the search order of this rendering."""
 
     def __init__(self, adapter: Any, scope: Any) -> None:
         self._adapter, self.dispatch = adapter, scope.dispatch
