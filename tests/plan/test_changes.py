@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from headgate.plan.versions import unchanged
+
 STG = "id INTEGER, a INTEGER, b INTEGER, at DATE"
 
 
@@ -146,3 +148,17 @@ def test_python_code(world: Any) -> None:
     assert todo(world) == []
     world.node("py", "def model(dbt, session): return 2", language="python", depends_on=["source.p.s.t"])
     assert world.step("py").status == "changed_breaking"
+
+
+def test_a_publication_that_changed_no_row_rebuilds_nobody(world: Any) -> None:
+    world.source("t")
+    world.load("t")
+    world.node("inc", "select id, a from {t}", "incremental")
+    world.node("mart", "select id from {inc}")
+    world.settle()
+    before = world.datasets["marts.inc"]
+    world.load("t")
+    world.publish(world.plan(selected=["model.p.inc"]))
+    assert todo(world) == ["mart"]
+    world.change("inc", inputs=unchanged(world.datasets["marts.inc"].inputs, before))
+    assert todo(world) == []

@@ -133,7 +133,7 @@ def _code(case: _Case, board: Board) -> None:
         text = f"materialized changed from {recorded.materialized} to {node.materialized}"
         case.code = CodeChange("non_breaking", text)
     if case.code.kind == "none":
-        case.notes.append(f"its code is written differently and means the same ({case.code.reason})")
+        case.notes.append("its code changed in form alone and means the same")
         return
     breaking = case.code.kind == "breaking"
     case.say(CHANGED_BREAKING if breaking else CHANGED_NON_BREAKING, f"its code changed: {case.code.reason}")

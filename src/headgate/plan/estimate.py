@@ -34,12 +34,12 @@ def _by_intervals(recorded: RecordedDataset, intervals: int, prices: PriceBook) 
     rows = sum(d.rows for d in done) / len(done)
     seconds = sum(d.seconds for d in done) / len(done)
     last_rows = recorded.counts.rows_out
-    size = recorded.bytes / last_rows * rows if last_rows and recorded.bytes else 0.0
+    size = recorded.bytes / last_rows * rows if last_rows else 0.0
     cpu = seconds * (recorded.cpu_seconds / recorded.seconds) if recorded.seconds else seconds
     total_bytes = round(size * intervals)
     return Estimate(
         rows=round(rows * intervals),
-        bytes=total_bytes,
+        bytes=total_bytes or None,  # no bytes on record: not known
         seconds=round(seconds * intervals, 3),
         cost=_cost(cpu * intervals, total_bytes, prices),
     )
@@ -47,7 +47,7 @@ def _by_intervals(recorded: RecordedDataset, intervals: int, prices: PriceBook) 
 
 def _scaled(recorded: RecordedDataset, rows: int, share: float, prices: PriceBook) -> Estimate:
     size = round(recorded.bytes * share)
-    return Estimate(rows, size, round(recorded.seconds * share, 3), _cost(recorded.cpu_seconds * share, size, prices))
+    return Estimate(rows, size or None, round(recorded.seconds * share, 3), _cost(recorded.cpu_seconds * share, size, prices))
 
 
 def _cost(cpu_seconds: float, size: int, prices: PriceBook) -> float:

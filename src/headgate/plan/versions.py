@@ -96,6 +96,15 @@ def same_as(recorded: RecordedDataset, effective: str, touch: Touch) -> dict[str
     return out
 
 
+def unchanged(inputs: Mapping[str, str], recorded: RecordedDataset) -> dict[str, str]:
+    """`inputs` of a publication that leaves the dataset exactly as `recorded` has it (a delta that wrote and deleted no row).
+
+    Readers of the recorded version are up to date with the new one then, and the next plan leaves them alone.
+    """
+    shared = [[version, *columns] for version, columns in same_as(recorded, recorded.version or "", NOTHING).items()]
+    return {**inputs, f"={recorded.dataset}": json.dumps(shared)}
+
+
 def earlier_versions(recorded: RecordedDataset) -> dict[str, Touch]:
     """Earlier versions of a dataset that its present one equals, each with what differs."""
     text = recorded.inputs.get(f"={recorded.dataset}")
