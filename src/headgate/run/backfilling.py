@@ -109,7 +109,12 @@ def reconcile_plan(session: Session) -> Plan:
     recorded = session.recorded()
     nodes = [n for n in asking(session.project, recorded) if n.config.get("reconcile") is not False]
     made = make(
-        session.project, recorded, selected=[n.unique_id for n in nodes], now=now_iso(), land=(), actual=stateful_columns(session)
+        session.project,
+        recorded,
+        selected=[n.unique_id for n in nodes],
+        now=now_iso(),
+        land=(),
+        actual=stateful_columns(session.project, session.lake),
     )
     steps = []
     for step in made.steps:

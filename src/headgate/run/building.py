@@ -12,10 +12,10 @@ import duckdb
 
 from headgate.gate.weigh import Tools
 from headgate.plan.reconcile import arrivals_of, arrivals_sql, narrowed
-from headgate.plan.versions import recorded_inputs
+from headgate.plan.versions import SAME_AS_MAX, recorded_inputs
 from headgate.ports.engine import Cursor, Workspace
 from headgate.run.context import RunContext
-from headgate.run.gating import checks_of, rows_of, tools_for, weigh_node, with_proof
+from headgate.run.gating import CHECK_PREFIX, checks_of, rows_of, tools_for, weigh_node, with_proof
 from headgate.run.walk import Built
 from headgate.spec.crash import point
 from headgate.spec.errors import EngineFailed
@@ -48,7 +48,7 @@ class Builder:
         if step.intervals:
             staged = self._stage_intervals(step, node, inputs)
             if not staged:
-                return Built((), GateResult(step.dataset))
+                return Built((self._nothing_new(node, inputs),), GateResult(step.dataset))
         else:
             staged = (self._stage(step, node, None, inputs),)
         self._infer(node, staged)
@@ -63,10 +63,39 @@ class Builder:
         gate = GateResult(gate.dataset, (*built_in, *gate.verdicts), gate.schema_changes)
         point("run.after_gate")
         last = with_proof(staged[-1], checks_of(self.ctx.project, node.unique_id), gate.verdicts)
-        return Built((*staged[:-1], last), gate)
+        return Built((*staged[:-1], self._still_equal(last, staged)), gate)
+
+    def _nothing_new(self, node: Node, inputs: Mapping[str, str]) -> Staged:
+        """A publication without rows: the intervals were compared with newer inputs and stand as they are."""
+        recorded = self.recorded.datasets[str(node.relation)]
+        proof = {k: v for k, v in recorded.inputs.items() if k.startswith(CHECK_PREFIX)}
+        staged = Staged(
+            recorded.dataset,
+            node.unique_id,
+            node.relation,
+            DELTA,
+            recorded.columns,
+            base_version=recorded.version,
+            inputs={**inputs, **proof},
+            code_fingerprint=node.code_fingerprint,
+            staged_hash="unchanged",
+            notes=("no interval has rows newer than its build",),
+        )
+        return self._still_equal(staged, (staged,))
+
+    def _still_equal(self, last: Staged, staged: Sequence[Staged]) -> Staged:
+        """Note that the new version equals the standing one when nothing is written or deleted, so that no reader is rebuilt for it."""
+        recorded = self.recorded.datasets.get(last.dataset)
+        moved = any(s.kind != DELTA or s.counts.rows_out or s.counts.rows_deleted or s.alter for s in staged)
+        if recorded is None or recorded.version is None or moved:
+            return last
+        key = f"={last.dataset}"
+        earlier = json.loads(recorded.inputs.get(key, "[]"))
+        return replace(last, inputs={**last.inputs, key: json.dumps([[recorded.version], *earlier][:SAME_AS_MAX])})
 
     def _infer(self, node: Node, staged: Sequence[Staged]) -> None:
-        """Give dimensions a row for each member that a fact names before they do; they are published with the fact or not at all."""
+        """Give dimensions a row for each member that a fact names before they do; they are published with the fact or not at
+        all."""
         with self._guard:
             self.staged[node.unique_id] = staged[-1]
             if not node.config.get("inferred_members"):

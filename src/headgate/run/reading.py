@@ -17,6 +17,7 @@ from headgate.run.running import stateful_columns
 from headgate.spec.clock import now_iso
 from headgate.spec.errors import EngineFailed, UsageError
 from headgate.spec.names import quote_ident, quote_literal
+from headgate.spec.project import Node, SourceTable
 from headgate.spec.steps import Plan
 from headgate.spec.verdicts import GateResult
 
@@ -43,7 +44,7 @@ def plan(
         interval_from=interval_from,
         interval_to=interval_to,
         now=now_iso(),
-        actual=stateful_columns(session),
+        actual=stateful_columns(session.project, session.lake),
     )
 
 
@@ -96,7 +97,8 @@ def _attached(cursor: Any) -> bool:
 def check(session: Session, target: str) -> GateResult:
     """Weigh the published rows of `target` (a name that `select` understands, or schema.table) against all of its checks."""
     project = session.project
-    found = [i for i in (*project.nodes.values(), *project.sources.values()) if target in (str(i.relation), i.name, i.unique_id)]
+    every: list[Node | SourceTable] = [*project.nodes.values(), *project.sources.values()]
+    found = [i for i in every if target in (str(i.relation), i.name, i.unique_id)]
     if not found:
         raise UsageError(f"there is no table '{target}'", expected="a name that `headgate ls` shows")
     item = found[0]

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from headgate.plan import make
-from headgate.ports.engine import Workspace
+from headgate.ports.engine import Lake, Workspace
 from headgate.run import holding
 from headgate.run.building import Builder
 from headgate.run.context import RunContext
@@ -22,6 +22,7 @@ from headgate.spec.crash import point
 from headgate.spec.errors import HeadgateError
 from headgate.spec.events import RunResult, StepResult
 from headgate.spec.names import Column
+from headgate.spec.project import Project
 from headgate.spec.recorded import Recorded
 from headgate.spec.steps import Plan, Step
 from headgate.spec.verdicts import Verdict
@@ -82,7 +83,7 @@ class Running:
             interval_to=self.options.interval_to,
             now=self.ctx.clock.run_started_at,
             land=(),
-            actual=stateful_columns(self.ctx),
+            actual=stateful_columns(self.ctx.project, self.ctx.lake),
         )
 
     def walk_plan(
@@ -211,7 +212,7 @@ def _add_inferred(outcome: Outcome, builder: Builder) -> None:
             outcome.staged[uid] = (staged,)
 
 
-def stateful_columns(ctx: RunContext) -> dict[str, tuple[Column, ...] | None]:
+def stateful_columns(project: Project, lake: Lake) -> dict[str, tuple[Column, ...] | None]:
     """The columns that incremental tables and snapshots really have, for the plan to compare with the ledger."""
-    stateful = (n for n in ctx.project.nodes.values() if n.materialized in ("incremental", "snapshot"))
-    return {str(n.relation): ctx.lake.columns(n.relation) for n in stateful}
+    stateful = (n for n in project.nodes.values() if n.materialized in ("incremental", "snapshot"))
+    return {str(n.relation): lake.columns(n.relation) for n in stateful}

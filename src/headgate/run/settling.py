@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import glob
-import os
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from headgate.declare.quick import digest
+from headgate.plan import make
 from headgate.run.context import RunContext
 from headgate.run.options import RunOptions
+from headgate.run.running import stateful_columns
 from headgate.run.settled import remove_mark, watched, write_mark
+from headgate.spec.clock import now_iso
 from headgate.spec.errors import HeadgateError
 from headgate.spec.events import RunResult
 
@@ -49,13 +51,13 @@ def settle(session: Session, result: RunResult, options: RunOptions) -> None:
     root, whole = Path(project.root), not (options.select or options.exclude or options.interval_from or options.interval_to)
     patterns = watched_patterns(session) if whole and options.land else None
     scheme, _, catalog = project.lake.catalog.partition(":")
-    if result.status != "done" or patterns is None or scheme != "sqlite" or session.variables or _due_again(session):
+    if result.status != "done" or patterns is None or scheme != "sqlite" or session.variables or _due_again(session) or _something_left(session):
         remove_mark(root, project.environment)
         return
     mark = {
         "run_id": result.run_id,
         "snapshot": result.snapshot,
-        "catalog": f"sqlite:{os.path.abspath(catalog)}",
+        "catalog": f"sqlite:{Path(catalog).resolve()}",
         "digest": digest(project.root),
         "patterns": patterns,
         "files": watched(patterns),
@@ -74,10 +76,17 @@ def watched_patterns(session: Session) -> list[str] | None:
         paths = [path] if isinstance(path, str) else list(path or ())
         if not paths or any("://" in p for p in paths):
             return None
-        patterns += [p if os.path.isabs(p) else os.path.join(glob.escape(session.project.root), p) for p in paths]
+        patterns += [str(Path(glob.escape(session.project.root)) / p) for p in paths]
     return sorted(patterns)
 
 
 def _due_again(session: Session) -> bool:
     """True when time alone makes work: models built by intervals that have no declared end."""
     return any(n.config.get("batch_size") and not n.config.get("end") for n in session.project.nodes.values())
+
+
+def _something_left(session: Session) -> bool:
+    """Whether a plan made now would still build something: the mark says "nothing to do" only when that was shown."""
+    project = session.project
+    left = make(project, session.recorded(), now=now_iso(), land=(), actual=stateful_columns(project, session.lake))
+    return bool(left.todo)

@@ -181,7 +181,8 @@ def listed(session: Session, select: tuple[str, ...] = (), exclude: tuple[str, .
     chosen = set(session.select(select, exclude)) if select or exclude else None
     recorded = session.recorded().datasets
     lines = []
-    for item in (*session.project.sources.values(), *session.project.nodes.values()):
+    every: list[SourceTable | Node] = [*session.project.sources.values(), *session.project.nodes.values()]
+    for item in every:
         if chosen is not None and item.unique_id not in chosen:
             continue
         found = recorded.get(str(item.relation))

@@ -10,7 +10,7 @@ from rich.markup import escape
 from headgate.serve.cli import options as o
 from headgate.serve.cli.follow import Follow
 from headgate.serve.cli.opening import opened
-from headgate.serve.cli.screen import Markup, Screen, duration, size, styled
+from headgate.serve.cli.screen import Screen, duration, size, styled
 from headgate.spec.errors import EXIT_BLOCKED, EXIT_DONE, EXIT_WORLD
 from headgate.spec.events import RunResult
 from headgate.spec.steps import Plan, Step
@@ -49,26 +49,32 @@ def plan(
 def show_plan(screen: Screen, made: Plan) -> None:
     """The plan as a table: what is done first, then what is left alone in one line."""
     todo = made.todo
-    if todo:
-        rows = [
-            (
-                Markup(styled(s.status)),
-                s.dataset,
-                s.action if s.action == "land" else s.build,
-                s.estimate.rows,
-                _seconds(s),
-                s.reason,
+    certain = [s for s in todo if not s.conditional]
+    for step in certain:
+        how = step.action if step.action == "land" else step.build
+        expected = ", ".join(
+            text
+            for text in (
+                f"{step.estimate.rows:,} rows" if step.estimate.rows else "",
+                duration(step.estimate.seconds) if step.estimate.seconds else "",
             )
-            for s in todo
-        ]
-        screen.table(("status", "dataset", "how", "rows", "seconds", "why"), rows)
-        _show_changes(screen, todo)
+            if text
+        )
+        screen.line(
+            f"  {styled(step.status)} [bold]{escape(step.dataset)}[/bold] [dim]{how}{f' ({expected})' if expected else ''}[/dim]"
+        )
+        screen.line(f"      {escape(step.reason)}")
+    _show_changes(screen, tuple(certain))
+    conditional = [s for s in todo if s.conditional]
+    if conditional:
+        names = ", ".join(s.dataset for s in conditional)
+        screen.line(f"  [dim]then, where the landing brings rows:[/dim] {escape(names)}")
     idle = [s for s in made.steps if s.action == "none"]
     count = sum(1 for s in idle if s.status == "up_to_date")
     for step in idle:
         if step.status != "up_to_date":
             screen.line(f"[dim]left alone: {escape(step.dataset)}: {escape(step.reason)}[/dim]")
-    screen.line(f"\n{len(todo)} to do, {count} up to date, against snapshot {made.snapshot}.")
+    screen.line(f"\n{len(certain)} to do, {len(conditional)} perhaps, {count} up to date, against snapshot {made.snapshot}.")
     cost = sum(s.estimate.cost or 0 for s in todo)
     written = sum(s.estimate.bytes or 0 for s in todo)
     if cost or written:
@@ -87,10 +93,6 @@ def _show_changes(screen: Screen, todo: tuple[Step, ...]) -> None:
             screen.line(
                 f"    [magenta]touches[/magenta] {escape(consumer)}" + (f" ({escape(', '.join(columns))})" if columns else "")
             )
-
-
-def _seconds(step: Step) -> str | None:
-    return None if step.estimate.seconds is None else duration(step.estimate.seconds)
 
 
 def run(

@@ -224,10 +224,13 @@ def ready(select: o.Select = None, project: o.Project = ".", env: o.Environment 
     screen = Screen(output)
     with opened(project, env) as session:
         report = readiness(session, tuple(select or ()))
-    rows = [(i.dataset, i.item, Markup(styled("pass" if i.passed else "fail")), i.evidence) for i in report.items]
 
     def draw(s: Screen) -> None:
-        s.table(("dataset", "item", "result", "evidence"), rows)
+        for dataset in dict.fromkeys(i.dataset for i in report.items):
+            s.line(f"[bold]{escape(dataset)}[/bold]")
+            for item in (i for i in report.items if i.dataset == dataset):
+                sign = "[green]✓[/green]" if item.passed else "[bold red]✗[/bold red]"
+                s.line(f"  {sign} {item.item:<26} [dim]{escape(item.evidence)}[/dim]")
         failed = sum(1 for i in report.items if not i.passed)
         s.line(f"\n{len(report.items) - failed} passed, {failed} failed: {'ready' if not failed else 'not ready'}.")
 

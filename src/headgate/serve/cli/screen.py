@@ -21,13 +21,17 @@ STATUS_STYLE = {
 }  # fmt: skip
 
 
+PIPE_WIDTH = 240
+"""Columns when nobody's terminal says how wide it is: no line of ours is broken for a file or a pipe."""
+
+
 class Screen:
     """Standard output for answers, standard error for commentary."""
 
     def __init__(self, output: str = "text") -> None:
         self.output = output
-        self.out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-        self.err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+        self.out = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+        self.err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else PIPE_WIDTH)
 
     @property
     def as_json(self) -> bool:
