@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from headgate.plan import backfill
-from headgate.plan.reconcile import arrivals_of, arrivals_sql, asking, late
+from headgate.plan.reconcile import arrivals_of, arrivals_sql, asking, narrowed
 from headgate.spec.errors import RefusedError, UsageError
 
 DAYS = {"event_time": "at", "begin": "2013-01-01", "batch_size": "day"}
@@ -36,7 +36,7 @@ def days(step: Any) -> list[str]:
 
 def test_only_missing_intervals_with_the_canary_first(daily: Any) -> None:
     step = fill(daily, "2013-01-01", "2013-02-01")
-    assert (step.status, days(step)) == ("missing_intervals", ["12", "10", "11"])
+    assert (step.status, days(step)) == ("forced", ["12", "10", "11"])
     assert (step.estimate.rows, step.estimate.seconds, step.estimate.bytes) == (300, 1.5, 3000)
     assert step.estimate.cost == pytest.approx(0.00075)
     assert "3 intervals missing: [2013-01-10, 2013-01-13); canary first: [2013-01-12, 2013-01-13)" in step.reason
@@ -64,6 +64,14 @@ def test_a_quota_below_one_interval(daily: Any) -> None:
         fill(daily, "2013-01-01", "2013-02-01")
 
 
+def test_a_backfill_builds_nothing_outside_its_range(daily: Any) -> None:
+    """Late rows elsewhere are no part of it, and the canary stays first."""
+    step = fill(daily, "2013-01-10", "2013-01-13")
+    late = dict.fromkeys((f"2013-01-{day:02d}T00:00:00" for day in (3, 10, 12)), "2013-04-10T11:00:00")
+    entry = daily.datasets["marts.fct"]
+    assert days(narrowed(step, daily.project, entry, late, daily.now)) == ["12", "10"]
+
+
 def test_wrong_backfills(daily: Any) -> None:
     daily.node("plain", "select 1 as x")
     with pytest.raises(UsageError, match="not built by intervals"):
@@ -85,6 +93,6 @@ def test_the_query_for_late_rows(daily: Any) -> None:
         bare = arrivals_sql(daily.nodes["fct"], f'SELECT * FROM ({rows}) AS t(id, "at", x)', loaded_at=None)
         assert connection.execute(bare).fetchall() == [("2013-01-01T00:00:00", None), ("2013-01-02T00:00:00", None)]
     assert arrivals == {"2013-01-01T00:00:00": "2013-04-10T00:00:01.000000", "2013-01-02T00:00:00": "2013-04-10T09:30:00.500000"}
-    found = late(daily.nodes["fct"], daily.datasets["marts.fct"], arrivals, daily.now)
-    assert [i.start for i in found] == ["2013-01-02T00:00:00"]
+    daily.load("t")
+    assert days(daily.step("fct", arrivals={"model.p.fct": arrivals})) == ["02"]
     assert [n.name for n in asking(daily.project, daily.recorded)] == ["fct"]

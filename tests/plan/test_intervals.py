@@ -201,6 +201,17 @@ def test_reconcile_waits_as_declared(monthly: Any, reconcile: Any, now: str, bui
     assert ("stay as they are" in step.reason) == (not built)
 
 
+def test_narrowing_waits_as_declared_too(monthly: Any) -> None:
+    monthly.node("fct", "select id, at from {t}", "incremental", **MONTHS, reconcile={"after": "6 hours"})
+    entry = monthly.datasets["marts.fct"]
+    every = replace(
+        monthly.step("fct"), build="intervals", status="missing_intervals", intervals=tuple(d.interval for d in entry.intervals)
+    )
+    arrivals = {"2013-01-01T00:00:00": "2013-04-10T01:00:00", "2013-04-01T00:00:00": "2013-04-10T01:00:00"}
+    assert months(narrowed(every, monthly.project, entry, arrivals, "2013-04-10T05:00:00")) == ["2013-04"]
+    assert months(narrowed(every, monthly.project, entry, arrivals, "2013-04-10T07:00:00")) == ["2013-01", "2013-04"]
+
+
 def test_an_open_interval_never_waits(monthly: Any) -> None:
     monthly.node("fct", "select id, at from {t}", "incremental", **MONTHS, reconcile={"after": "6 hours"})
     monthly.load("t")
@@ -242,8 +253,13 @@ def test_narrowing_a_step_to_what_arrived(monthly: Any) -> None:
     step = monthly.step("fct")
     arrivals = arrivals_of([("2013-02-01T00:00:00", "2013-04-10T11:00:00.000"), ("2013-04-01T00:00:00", "2013-04-09T00:00:00")])
     assert months(narrowed(step, monthly.project, entry, arrivals, monthly.now)) == ["2013-02"]
+    entry = replace(entry, intervals=entry.intervals[:3])
+    monthly.datasets["marts.fct"] = entry
+    arrivals = {**arrivals, "2013-01-01T00:00:00": None}
+    step = replace(monthly.step("fct"), intervals=tuple(d.interval for d in monthly.datasets["marts.fct"].intervals))
+    assert months(narrowed(step, monthly.project, entry, arrivals, monthly.now)) == ["2013-01", "2013-02", "2013-04"]
     monthly.datasets.pop("marts.fct")
-    assert months(narrowed(monthly.step("fct"), monthly.project, None, arrivals, monthly.now)) == ["2013-02", "2013-04"]
+    assert months(narrowed(monthly.step("fct"), monthly.project, None, arrivals, monthly.now)) == ["2013-01", "2013-02", "2013-04"]
 
 
 @pytest.mark.parametrize(("key", "value"), [("begin", None), ("event_time", ""), ("batch_size", "fortnight"), ("begin", "soon")])

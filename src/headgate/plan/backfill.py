@@ -13,7 +13,7 @@ from headgate.spec.errors import RefusedError, UsageError
 from headgate.spec.project import Node, Project
 from headgate.spec.recorded import Recorded, RecordedDataset
 from headgate.spec.staged import Interval
-from headgate.spec.steps import FORCED, MISSING_INTERVALS, UP_TO_DATE, Estimate, Plan, Step
+from headgate.spec.steps import FORCED, UP_TO_DATE, Estimate, Plan, Step
 
 _QUOTAS = (("backfill_rows_max", "rows"), ("backfill_seconds_max", "seconds"), ("backfill_cost_max", "cost"))
 
@@ -75,9 +75,8 @@ def _step(
     ordered = _canary_first(intervals, recorded)
     canary = f"[{short(ordered[0].start)}, {short(ordered[0].end)})"
     reason = f"backfill: {len(intervals)} intervals {what}: {spans(intervals)}; canary first: {canary}"
-    status = MISSING_INTERVALS if only_missing else FORCED
     expected = estimate(recorded, "intervals", len(intervals), project.prices)
-    return Step(node.unique_id, dataset, "build", status, reason, "intervals", ordered, estimate=expected)
+    return Step(node.unique_id, dataset, "build", FORCED, reason, "intervals", ordered, estimate=expected)
 
 
 def _canary_first(intervals: Sequence[Interval], recorded: RecordedDataset | None) -> tuple[Interval, ...]:

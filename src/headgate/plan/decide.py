@@ -172,8 +172,10 @@ def _intervals(case: _Case, batches: Batches, asked: Asked, refresh: bool) -> Du
     firm = case.news.carried.affected or not case.news.maybe
     for kind, sentence in need.reasons:
         # What only a landing may change is no reason of its own; what is missing is missing anyway.
-        if firm or kind != "inputs":
-            case.say(FORCED if kind == "asked" else MISSING_INTERVALS, sentence)
+        if kind == "asked":
+            case.causes.insert(1 if case.causes and case.causes[0][0] == NEW else 0, (FORCED, sentence))
+        elif firm or kind != "inputs":
+            case.say(MISSING_INTERVALS, sentence)
     case.notes.extend(need.notes)
     return need
 

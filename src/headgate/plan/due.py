@@ -149,7 +149,10 @@ def _again(
 def late_intervals(
     batches: Batches, ledger: Ledger, arrivals: Arrivals, now: datetime
 ) -> tuple[tuple[Interval, ...], tuple[Interval, ...]]:
-    """Done intervals with input rows newer than their newest build: those to build again now, and those that wait or stay."""
+    """Done intervals with input rows newer than their newest build: those to build again now, and those that wait or stay.
+
+    What was open when it was built, or is within the lookback of the open interval, never waits.
+    """
     again: list[Interval] = []
     waiting: list[Interval] = []
     for start_text, loaded in sorted(arrivals.items()):
@@ -160,7 +163,8 @@ def late_intervals(
         built = ledger.last(start, end)
         if built is None or moment(loaded) <= built.at:
             continue
-        ripe = built.at < end or _ripe(batches, built, now)
+        recent = built.at < end or start >= step(floor(now, batches.size), batches.size, -batches.lookback)
+        ripe = recent or _ripe(batches, built, now)
         (again if ripe else waiting).append(Interval(start.isoformat(), end.isoformat()))
     return tuple(again), tuple(waiting)
 

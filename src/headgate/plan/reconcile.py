@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from headgate.plan.due import Arrivals, Question, due, late_intervals
+from headgate.plan.due import Arrivals, Question, due
 from headgate.plan.estimate import estimate
-from headgate.plan.intervals import Ledger, batches_of, moment, text
+from headgate.plan.intervals import batches_of, moment, text
 from headgate.spec.names import quote_ident
 from headgate.spec.project import Node, Project
 from headgate.spec.recorded import Recorded, RecordedDataset
-from headgate.spec.staged import Interval
 from headgate.spec.steps import CHANGED_BREAKING, CHANGED_NON_BREAKING, FORCED, NEW, Step
 
 _FORMAT = "%Y-%m-%dT%H:%M:%S"
@@ -53,39 +52,24 @@ def arrivals_of(rows: Iterable[tuple[str, str | None]]) -> Arrivals:
     return {text(moment(start)): newest for start, newest in rows}
 
 
-def late(node: Node, recorded: RecordedDataset, arrivals: Arrivals, now: str) -> tuple[Interval, ...]:
-    """The done intervals of `node` that got rows since they were built and are to be built again now."""
-    batches = batches_of(node)
-    if batches is None:
-        return ()
-    return late_intervals(batches, Ledger(recorded), arrivals, moment(now))[0]
-
-
 def narrowed(step: Step, project: Project, recorded: RecordedDataset | None, arrivals: Arrivals, now: str) -> Step:
     """`step`, which builds intervals, with exactly those that the arrivals call for.
 
-    These are, of the missing ones, those with input rows, and the done ones with newer rows. Intervals without any input row are
-    left out: `run` books them as done and empty. A whole rebuild, a new model or a range that was asked for keeps every interval
-    that has rows; a model whose code changed keeps its newest one, so that the new code is on record.
+    A new model, a whole rebuild, and a range that was asked for (a backfill too) keep those of their intervals that have rows, in
+    their order, and get no others. Any other step builds the missing intervals that have rows, and the done ones whose newer rows
+    are due; a model whose code changed also its newest one, so that the new code is on record. What has no input row is left out:
+    `run` books it as done and empty.
     """
     node = project.nodes[step.unique_id]
     batches = batches_of(node)
     if batches is None or not step.intervals:
         return step
-    chosen = {i.start: i for i in step.intervals if i.start in arrivals}
+    intervals = tuple(i for i in step.intervals if i.start in arrivals)
     if step.build == "intervals" and step.status not in (NEW, FORCED):
-        built = Ledger(recorded)
-        chosen = {start: i for start, i in chosen.items() if _called_for(built, i, arrivals)}
-        chosen |= {i.start: i for i in due(node, batches, recorded, Question(now, arrivals=arrivals)).intervals}
+        called = {i.start: i for i in intervals if arrivals[i.start] is None}  # rows of unknown age
+        called |= {i.start: i for i in due(node, batches, recorded, Question(now, arrivals=arrivals)).intervals}
         if step.status in (CHANGED_BREAKING, CHANGED_NON_BREAKING):
             newest = max(step.intervals, key=lambda i: i.start)
-            chosen[newest.start] = newest
-    intervals = tuple(chosen[start] for start in sorted(chosen))
+            called[newest.start] = newest
+        intervals = tuple(called[start] for start in sorted(called))
     return replace(step, intervals=intervals, estimate=estimate(recorded, step.build, len(intervals), project.prices))
-
-
-def _called_for(ledger: Ledger, interval: Interval, arrivals: Arrivals) -> bool:
-    """Whether an interval is missing, or has rows newer than its build, or rows of unknown age."""
-    done = ledger.last(moment(interval.start), moment(interval.end))
-    newest = arrivals.get(interval.start)
-    return done is None or newest is None or moment(newest) > done.at
