@@ -181,7 +181,8 @@ def test_given_variables_win(declared_project: Make) -> None:
 
 
 def test_the_project_may_name_schemas_itself(declared_project: Make) -> None:
-    own = "--- macros/naming.sql\n{% macro generate_schema_name(custom, node) %}{{ target.name }}_{{ custom or 'x' }}{% endmacro %}\n"
+    body = "{% macro generate_schema_name(custom, node) %}{{ target.name }}_{{ custom or 'x' }}{% endmacro %}"
+    own = f"--- macros/naming.sql\n{body}\n"
     project = load(declared_project(ORDINARY + own))
     assert str(project.nodes["model.shop.fct_orders"].relation) == "dev_marts.fct_orders"
     assert str(project.nodes["seed.shop.country"].relation) == "dev_reference.country"
@@ -211,7 +212,8 @@ def test_the_digest_names_content_variables_and_environment(declared_project: Ma
 
 def test_a_python_model(declared_project: Make) -> None:
     root = declared_project(
-        "--- models/a.sql\nselect 1 as id\n--- models/p.py\ndef model(dbt, session):\n    dbt.config(materialized='table', tags=['py'])\n"
+        "--- models/a.sql\nselect 1 as id\n--- models/p.py\ndef model(dbt, session):\n"
+        "    dbt.config(materialized='table', tags=['py'])\n"
         "    return dbt.ref('a')\n"
     )
     node = load(root).nodes["model.shop.p"]
@@ -232,7 +234,8 @@ models: { +materialized: table }
 --- dbt_packages/tools/models/inside.sql
 {{ config(schema='tools') }} select {{ var('size') }} as size
 --- models/a.sql
-select {{ tools.twice('size') }} as n{% for i in tools.listed() %}, {{ i }} as n{{ i }}{% endfor %} from {{ ref('tools', 'inside') }}
+select {{ tools.twice('size') }} as n{% for i in tools.listed() %}, {{ i }} as n{{ i }}{% endfor %}
+from {{ ref('tools', 'inside') }}
 --- models/_a.yml
 models:
   - name: a
@@ -240,7 +243,7 @@ models:
 """
     )
     project = load(root)
-    assert project.nodes["model.shop.a"].canonical_sql == ('select size * 2 as n, 1 as n1, 2 as n2 from "lake"."tools"."inside"')
+    assert project.nodes["model.shop.a"].canonical_sql == ('select size * 2 as n, 1 as n1, 2 as n2\nfrom "lake"."tools"."inside"')
     inside = project.nodes["model.tools.inside"]
     assert (inside.materialized, inside.canonical_sql) == ("table", "select 3 as size")
     assert next(iter(project.checks.values())).kind == "macro:tools.positive"
@@ -298,7 +301,8 @@ def test_cross_database_macros(declared_project: Make) -> None:
 
     body = """select
   {{ dbt.dateadd('day', 3, "date '2024-01-30'") }} as a, {{ dbt.datediff("date '2024-01-01'", "date '2024-02-01'", 'day') }} as b,
-  {{ dbt.date_trunc('month', "date '2024-02-15'") }} as c, {{ concat(["'x'", "'y'"]) }} as d, {{ safe_cast("'z'", type_int()) }} as e,
+  {{ dbt.date_trunc('month', "date '2024-02-15'") }} as c, {{ concat(["'x'", "'y'"]) }} as d,
+  {{ safe_cast("'z'", type_int()) }} as e,
   {{ dbt.split_part("'a-b'", "'-'", 2) }} as f, {{ dbt.last_day("date '2024-02-03'", 'month') }} as g, {{ dbt.hash("1") }} as h,
   {{ dbt.listagg('n', "','", "order by n") }} as i, {{ dbt.string_literal('q') }} as j, {{ dbt.right("'abc'", 2) }} as k
 from ({{ dbt.date_spine('day', "cast('2024-01-01' as date)", "cast('2024-01-03' as date)") }}), (select 1 as n)
@@ -326,3 +330,15 @@ def test_all_mistakes_come_at_once(declared_project: Make) -> None:
         load(root)
     assert [d.code for d in caught.value.diagnostics] == ["HG-D030", "HG-D050", "HG-D013"]
     assert caught.value.exit_code == 1
+
+
+def test_descriptions_from_docs_blocks_and_lists_that_are_kept(declared_project: Make) -> None:
+    root = declared_project(
+        "--- models/a.sql\nselect 1 as id\n--- models/_a.yml\nmodels:\n  - name: a\n    description: \"{{ doc('long') }}\"\n"
+        "    columns: [{ name: id, description: \"{{ doc('long') }} (key)\" }]\nmetrics: [{ name: m }]\n"
+        "--- models/notes.md\n{% docs long %}\nWhat it is.\n{% enddocs %}\n"
+    )
+    project = load(root)
+    node = project.nodes["model.shop.a"]
+    assert (node.description, node.columns["id"].description) == ("What it is.", "What it is. (key)")
+    assert project.options["kept"] == {"metrics": [{"file": "models/_a.yml", "package": "shop", "said": [{"name": "m"}]}]}

@@ -17,7 +17,8 @@ FILES = """\
 --- models/staging/stg_b.sql
 select * from {{ source('raw', 'b') }}
 --- models/marts/fct.sql
-{{ config(materialized='table', meta={'team': 'sales'}, owner='ann') }} select * from {{ ref('stg_a') }} join {{ ref('stg_b') }} using (id)
+{{ config(materialized='table', meta={'team': 'sales'}, owner='ann') }}
+select * from {{ ref('stg_a') }} join {{ ref('stg_b') }} using (id)
 --- models/marts/report.sql
 {{ config(tags=['daily', 'late']) }} select * from {{ ref('fct') }}
 --- models/_all.yml

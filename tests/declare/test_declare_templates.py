@@ -120,13 +120,31 @@ def test_a_template_cannot_change_the_project(declared_project: Make) -> None:
 
 PIECES = st.lists(
     st.sampled_from(
-        ["select 1", "\n", "  ", "{{ ref('a') }}", "{{- ref(\"p\", 'b') -}}", "{{source('s','t')}}", "{{ this }}", "{{this-}}",
-         "{{ config(materialized='table', tags=['x', \"y\"], n=3, f=1.5, on=true, none_=none) }}", "{%- if is_incremental() -%}",
-         "{% if is_incremental() %}", "{% else %}", "{% endif %}", "{#- note -#}", "{# a 'note' #}", "'text'", "{", "}", "%", "-- x",
-         "{{ ref('a', v=2) }}", "{{ ref('it''s') }}", "{{ config({'a': 1}) }}", "{{ other }}", "\r\n", "{%+ if is_incremental() %}"]
+        [
+            *(
+                "select 1",
+                "\n",
+                "  ",
+                "{{ ref('a') }}",
+                "{{- ref(\"p\", 'b') -}}",
+                "{{source('s','t')}}",
+                "{{ this }}",
+                "{{this-}}",
+            ),
+            "{{ config(materialized='table', tags=['x', \"y\"], n=3, f=1.5, on=true, none_=none) }}",
+            *(
+                "{%- if is_incremental() -%}",
+                "{% if is_incremental() %}",
+                "{% else %}",
+                "{% endif %}",
+                "{%+ if is_incremental() %}",
+            ),
+            *("{#- note -#}", "{# a 'note' #}", "'text'", "{", "}", "%", "-- x", "{{ ref('a', v=2) }}", "{{ ref('it''s') }}"),
+            *("{{ config({'a': 1}) }}", "{{ other }}", "\r\n"),
+        ]
     ),
     max_size=12,
-)  # fmt: skip
+)
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])

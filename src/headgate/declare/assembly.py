@@ -50,8 +50,9 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, k
     enabled = [d for d in drafts if d.enabled]
     name_relations(drafts, reading)
     check_relations(enabled, mistakes)
-    sources, written = read_sources(properties, reading)
+    sources, written, off = read_sources(properties, reading)
     links = Links.of(drafts, sources, settings.name)
+    links.off_sources = off
     for draft in enabled:
         link(draft, links, mistakes)
     check_circles(enabled, mistakes)
@@ -85,7 +86,7 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, k
         prices=settings.prices,
         quotas=settings.quotas,
         audit_columns=settings.audit_columns,
-        options=settings.options,
+        options={**settings.options, **({"kept": properties.kept} if properties.kept else {})},
         notices=mistakes.notices,
     )
     if keep:

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from headgate.declare import keys, shapes
@@ -101,7 +102,9 @@ class CheckReader:
         depends, arguments = self._resolve_arguments(arguments, places, resolved, subject, place)
         raw = ""
         if resolved.startswith("macro:"):
-            raw = "{{ test_" + resolved.removeprefix("macro:").rpartition(".")[2] + "(model=model, …) }}"
+            package, _, short = resolved.removeprefix("macro:").rpartition(".")
+            owner = self.reading.macros.test_macro(short, package or None)
+            raw = f"{{{{ test_{short}(model) }}}}{{# {_short(owner[1].text if owner else '')} #}}"
         self._keep(
             name,
             resolved,
@@ -253,11 +256,11 @@ class CheckReader:
         match = _REF.match(text)
         if match:
             ref: Ref = (match[1], match[2], match[3])
-            node = resolve_ref(ref, package, self.links, place, who, m)
+            node = resolve_ref(ref, package, self.links, lambda: place, who, m)
             return node.unique_id if node else None
         match = _SOURCE.match(text)
         if match:
-            table = resolve_source((match[1], match[2]), self.links, (place, place), who, m)
+            table = resolve_source((match[1], match[2]), self.links, lambda _: place, who, m)
             return table.unique_id if table else None
         return None
 
@@ -344,11 +347,10 @@ class CheckReader:
         who = f"test '{file.stem}'"
         depends = []
         for ref in dict.fromkeys(recorder.refs):
-            node = resolve_ref(ref, file.package, self.links, draft.ref_place(ref), who, self.reading.mistakes)
+            node = resolve_ref(ref, file.package, self.links, partial(draft.ref_place, ref), who, self.reading.mistakes)
             depends += [node.unique_id] if node else []
         for key in dict.fromkeys(recorder.sources):
-            places = (draft.source_place(key, 0), draft.source_place(key, 1))
-            table = resolve_source(key, self.links, places, who, self.reading.mistakes)
+            table = resolve_source(key, self.links, partial(draft.source_place, key), who, self.reading.mistakes)
             depends += [table.unique_id] if table else []
         if not draft.failed and len(depends) == len(set(recorder.refs)) + len(set(recorder.sources)):
             draft.template, draft.depends_on = template, tuple(depends)

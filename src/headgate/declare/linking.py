@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from headgate.declare.context import Recorder
@@ -17,6 +18,9 @@ from headgate.declare.sandbox import CompilerError, TemplateFailed, render
 from headgate.declare.sql import check_query
 from headgate.spec.errors import Location
 from headgate.spec.project import SourceTable
+
+Place = Callable[[], Location]
+"""Finds a place when it is needed: most references are right, and looking costs more than resolving."""
 
 
 @dataclass(slots=True)
@@ -71,7 +75,7 @@ def _version_order(version: str | None) -> tuple[int, float, str]:
         return (0, 0.0, version or "")
 
 
-def resolve_ref(ref: Ref, package: str, links: Links, place: Location, who: str, mistakes: Mistakes) -> Draft | None:
+def resolve_ref(ref: Ref, package: str, links: Links, place: Place, who: str, mistakes: Mistakes) -> Draft | None:
     """The node that `ref` means, or None and a mistake."""
     found = links.node(ref, package)
     if found is not None and found.enabled:
@@ -80,7 +84,7 @@ def resolve_ref(ref: Ref, package: str, links: Links, place: Location, who: str,
     if found is not None:
         mistakes.add(
             "HG-D032",
-            place,
+            place(),
             f"{who} refers to '{shown}', which is switched off",
             expected="a node that is enabled",
             todo=f"switch '{ref[1]}' on, or remove the ref",
@@ -95,7 +99,7 @@ def resolve_ref(ref: Ref, package: str, links: Links, place: Location, who: str,
         )
     mistakes.add(
         "HG-D030",
-        place,
+        place(),
         f"{who} refers to '{shown}', which does not exist",
         expected="a model, seed or snapshot of the project",
         todo=todo,
@@ -105,17 +109,26 @@ def resolve_ref(ref: Ref, package: str, links: Links, place: Location, who: str,
 
 
 def resolve_source(
-    key: tuple[str, str], links: Links, places: tuple[Location, Location], who: str, mistakes: Mistakes
+    key: tuple[str, str], links: Links, place: Callable[[int], Location], who: str, mistakes: Mistakes
 ) -> SourceTable | None:
-    """The table that `key` means, or None and a mistake. `places` are those of the source's and of the table's name."""
+    """The table that `key` means, or None and a mistake. `place(0)` is that of the source's name, `place(1)` the table's."""
     found = links.source(key)
     if found is not None:
         return found
+    if key in links.off_sources:
+        mistakes.add(
+            "HG-D032",
+            place(1),
+            f"{who} reads source table '{key[0]}.{key[1]}', which is switched off",
+            expected="a table that is enabled",
+            todo="switch it on, or read another",
+        )
+        return None
     tables = [table for source, table in links.by_source if source == key[0]]
     if tables:
         mistakes.add(
             "HG-D031",
-            places[1],
+            place(1),
             f"{who} reads table '{key[1]}' of source '{key[0]}', which has no such table",
             expected="one of " + ", ".join(sorted(tables)),
             suggestion=nearest(key[1], tables),
@@ -124,7 +137,7 @@ def resolve_source(
     sources = {source for source, _ in links.by_source}
     mistakes.add(
         "HG-D031",
-        places[0],
+        place(0),
         f"{who} reads source '{key[0]}', which does not exist",
         expected="one of " + ", ".join(sorted(sources)) if sources else "a source declared under 'sources:'",
         suggestion=nearest(key[0], sources),
@@ -137,7 +150,7 @@ def link(draft: Draft, links: Links, mistakes: Mistakes) -> None:
     who = f"{draft.resource_type} '{draft.name}'"
     found: dict[str, None] = {}
     for ref in draft.refs:
-        node = resolve_ref(ref, draft.package, links, draft.ref_place(ref), who, mistakes)
+        node = resolve_ref(ref, draft.package, links, partial(draft.ref_place, ref), who, mistakes)
         if node is None:
             draft.failed = True
         elif node is draft:
@@ -148,7 +161,7 @@ def link(draft: Draft, links: Links, mistakes: Mistakes) -> None:
         else:
             found[node.unique_id] = None
     for key in draft.sources:
-        table = resolve_source(key, links, (draft.source_place(key, 0), draft.source_place(key, 1)), who, mistakes)
+        table = resolve_source(key, links, partial(draft.source_place, key), who, mistakes)
         if table is None:
             draft.failed = True
         else:

@@ -1,7 +1,7 @@
 """What earlier readings learned of single files, so that after an edit only the edited file is rendered and parsed again.
 
-Kept in `.headgate/cache/files-<environment>.json`. An answer holds for exact inputs: the file's text, its configuration
-from outside, the relations that it reads; all answers hold only under one `context` (settings, macros, variables, environment variables).
+Kept in `.headgate/cache/files-<environment>.json`. An answer holds for exact inputs: the file's text, its configuration from
+outside, the relations that it reads; all answers hold only under one `context`: settings, macros, variables, environment.
 """
 
 from __future__ import annotations

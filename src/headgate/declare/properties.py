@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 from headgate.declare import keys, shapes
 from headgate.declare.document import Entry, Items, read
 from headgate.declare.folders import Files, SourceFile, read_text
-from headgate.declare.mistakes import Mistakes
+from headgate.declare.mistakes import Mistakes, nearest
 from headgate.spec.errors import Location
 from headgate.spec.project import ColumnSpec
 
+_DOCS = re.compile(r"\{%[-+]?\s*docs\s+(\w+)\s*[-+]?%\}(.*?)\{%[-+]?\s*enddocs\s*[-+]?%\}", re.S)
+_DOC_CALL = re.compile(r"\{\{\s*doc\(\s*(?:['\"]\w+['\"]\s*,\s*)?['\"](\w+)['\"]\s*\)\s*\}\}")
 _LISTS = {"models": "model", "seeds": "seed", "snapshots": "snapshot"}
 
 
@@ -44,7 +47,7 @@ class Properties:
     sources: list[Declared] = field(default_factory=list)
     exposures: list[Declared] = field(default_factory=list)
     singular: dict[tuple[str, str], Entry] = field(default_factory=dict)  # (package, test name) -> entry
-    described_macros: list[Declared] = field(default_factory=list)
+    kept: dict[str, list[Any]] = field(default_factory=dict)  # dbt's other lists: accepted, kept as written, not read
 
 
 def severity_for(package: str, root_package: str, dbt: bool) -> str:
@@ -55,12 +58,47 @@ def severity_for(package: str, root_package: str, dbt: bool) -> str:
 def read_properties(root: str, files: Files, root_package: str, dbt: bool, mistakes: Mistakes) -> Properties:
     """Read every property file."""
     found = Properties()
+    docs = _docs(root, files, mistakes)
     for file in files.of("properties"):
         text = read_text(root, file.path, mistakes)
         entry = read(text, file.path, mistakes) if text is not None else None
         if entry is not None:
+            if text is not None and "doc(" in text:
+                _describe(entry, docs, mistakes)
             _read_file(entry, file, found, severity_for(file.package, root_package, dbt), mistakes)
     return found
+
+
+def _docs(root: str, files: Files, mistakes: Mistakes) -> dict[str, str]:
+    """The texts of all `{% docs name %}` blocks."""
+    found: dict[str, str] = {}
+    for file in files.of("docs"):
+        text = read_text(root, file.path, mistakes) or ""
+        for block in _DOCS.finditer(text):
+            if found.setdefault(block[1], block[2].strip()) != block[2].strip() and file.package == files.packages[0].name:
+                line = text.count("\n", 0, block.start()) + 1
+                mistakes.add(
+                    "HG-D020", Location(file.path, line), f"docs block '{block[1]}' stands twice", expected="one block of a name"
+                )
+    return found
+
+
+def _describe(value: Any, docs: Mapping[str, str], mistakes: Mistakes) -> None:
+    """Put docs blocks into the descriptions that ask for them with `{{ doc('name') }}`."""
+    if isinstance(value, Items):
+        for item in value:
+            _describe(item, docs, mistakes)
+    if not isinstance(value, Entry):
+        return
+    for key, inner in value.items():
+        if key != "description" or not isinstance(inner, str):
+            _describe(inner, docs, mistakes)
+            continue
+        for call in _DOC_CALL.finditer(inner):
+            if call[1] not in docs:
+                what = f"the description asks for docs block '{call[1]}', which does not exist"
+                mistakes.add("HG-D022", value.value_at(key), what, suggestion=nearest(call[1], docs), severity="warning")
+        value[key] = _DOC_CALL.sub(lambda call: docs.get(call[1], ""), inner)
 
 
 def _read_file(entry: Entry, file: SourceFile, found: Properties, severity: str, mistakes: Mistakes) -> None:
@@ -70,7 +108,9 @@ def _read_file(entry: Entry, file: SourceFile, found: Properties, severity: str,
             _patch(item, kind, file, found, severity, mistakes)
     found.sources += [Declared(file.package, item, file) for item in shapes.entries(entry, "sources", mistakes)]
     found.exposures += [Declared(file.package, item, file) for item in shapes.entries(entry, "exposures", mistakes)]
-    found.described_macros += [Declared(file.package, item, file) for item in shapes.entries(entry, "macros", mistakes)]
+    for key in keys.KEPT_UNREAD:
+        if entry.get(key):
+            found.kept.setdefault(key, []).append({"file": file.path, "package": file.package, "said": shapes.plain(entry[key])})
     for key in ("data_tests", "tests"):
         for item in shapes.entries(entry, key, mistakes):
             name = shapes.required_name(item, "a test", mistakes)

@@ -20,6 +20,8 @@ ROOT_FILES = ("headgate.yml", "headgate.yaml", "dbt_project.yml", "profiles.yml"
 FOLDERS = ("sources", "models", "seeds", "snapshots", "tests", "macros", "docs", "analyses", "dbt_packages")
 SUFFIXES = (".yml", ".yaml", ".sql", ".py", ".csv", ".md")
 
+_DEPTH_MAX = 32
+
 Stamp = tuple[int, int, int]
 """Size in bytes, time of change and time of the inode's change in nanoseconds."""
 
@@ -66,7 +68,7 @@ def stamps(root: str, folders: Any) -> dict[str, Stamp]:
 
 
 def _files(folder: str, shown: str, depth: int = 0) -> Iterator[tuple[str, os.stat_result]]:
-    """Files with a known suffix below `folder`. A link is followed at most 32 folders deep, so that a circle of links ends."""
+    """Files with a known suffix below `folder`. Links are followed, but not into a folder that they lie in."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
@@ -80,7 +82,8 @@ def _files(folder: str, shown: str, depth: int = 0) -> Iterator[tuple[str, os.st
         except OSError:
             continue
         if stat.S_ISDIR(status.st_mode):
-            if depth < 32:
+            circular = entry.is_symlink() and f"{Path(folder).resolve()}/".startswith(f"{Path(entry.path).resolve()}/")
+            if depth < _DEPTH_MAX and not circular:
                 yield from _files(entry.path, f"{shown}/{name}", depth + 1)
         elif name.endswith(SUFFIXES):
             yield f"{shown}/{name}", status

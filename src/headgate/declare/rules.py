@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,6 +10,7 @@ from headgate.declare import keys, shapes
 from headgate.declare.drafts import Draft
 from headgate.declare.durations import seconds_of
 from headgate.declare.mistakes import nearest
+from headgate.declare.models import seed_header
 from headgate.declare.reading import Reading
 from headgate.spec.errors import Location
 
@@ -21,6 +23,8 @@ def check_rules(draft: Draft, reading: Reading) -> None:
         checker.materialized()
     elif draft.resource_type == "snapshot":
         checker.snapshot()
+    else:
+        checker.seed()
     checker.columns_of_keys()
 
 
@@ -233,6 +237,36 @@ class _Rules:
                     near=near,
                 )
         self.word("hard_deletes", keys.HARD_DELETES)
+
+    def seed(self) -> None:
+        """A seed has a header whose names differ; `column_types` names columns of it."""
+        place = Location(self.draft.file.path)
+        delimiter = self.draft.value("delimiter", ",")
+        if not isinstance(delimiter, str) or len(delimiter) != 1:
+            self.m.add(
+                "HG-D012",
+                self.at("delimiter"),
+                f"'delimiter' of {self.who} is {shapes.told(delimiter)}",
+                expected="one character",
+            )
+            return
+        try:
+            header = seed_header(self.reading.settings.root, self.draft.file, delimiter)
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            self.m.add("HG-D002", place, f"{self.who} cannot be read: {error}", expected="a CSV file in UTF-8")
+            return
+        if not any(header):
+            self.m.add("HG-D002", place, f"{self.who} is empty", expected="a first line with the columns' names")
+        lowered = [name.strip().lower() for name in header]
+        for name in dict.fromkeys(n for n in lowered if lowered.count(n) > 1):
+            self.m.add(
+                "HG-D020", place, f"column '{name}' of {self.who} stands twice in its first line", expected="names that differ"
+            )
+        for name in self.draft.value("column_types") or {}:
+            if name.lower() not in lowered:
+                at = self.at("column_types")
+                what = f"'column_types' of {self.who} names column '{name}', which the file does not have"
+                self.m.add("HG-D064", at, what, expected="one of " + ", ".join(header), suggestion=nearest(name, header))
 
     def columns_of_keys(self) -> None:
         """Columns named in keys must be among the columns that the node has, where those are known."""

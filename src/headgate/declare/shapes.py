@@ -145,6 +145,16 @@ def required_name(entry: Entry, what: str, mistakes: Mistakes, *, identifier: bo
             suggestion="name" if near else None,
         )
         return None
+    if isinstance(value, bool):
+        word = "true" if value else "false"
+        mistakes.add(
+            "HG-D012",
+            entry.value_at("name"),
+            f"the name of {what} is the word for {word} in YAML (yes, no, on, off and the like are)",
+            expected="text",
+            todo="put quotes around it",
+        )
+        return None
     if not isinstance(value, str):
         wrong_type(entry, "name", "text", mistakes)
         return None

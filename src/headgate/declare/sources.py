@@ -32,11 +32,14 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-def read_sources(properties: Properties, reading: Reading) -> tuple[dict[str, SourceTable], dict[str, Declared]]:
-    """All source tables by unique id, and what was written of each. Tables that are switched off are left out."""
+def read_sources(
+    properties: Properties, reading: Reading
+) -> tuple[dict[str, SourceTable], dict[str, Declared], frozenset[tuple[str, str]]]:
+    """All source tables by unique id, what was written of each, and the (source, table) names that are switched off."""
     tables: dict[str, SourceTable] = {}
     written: dict[str, Declared] = {}
     seen: dict[tuple[str, str], Location] = {}
+    off: set[tuple[str, str]] = set()
     for declared in properties.sources:
         entry = declared.entry
         name = shapes.required_name(entry, "a source", reading.mistakes)
@@ -56,7 +59,8 @@ def read_sources(properties: Properties, reading: Reading) -> tuple[dict[str, So
         for table, what in reader.tables():
             tables[table.unique_id] = table
             written[table.unique_id] = Declared(declared.package, what, declared.file)
-    return tables, written
+        off |= reader.off
+    return tables, written, frozenset(off)
 
 
 class _SourceReader:
@@ -69,6 +73,7 @@ class _SourceReader:
         self.config = shapes.mapping(self.entry, "config", self.mistakes)
         self.connector = shapes.text(self.entry, "connector", self.mistakes)
         self.manifest = self._manifest()
+        self.off: set[tuple[str, str]] = set()
 
     def _manifest(self) -> Manifest | None:
         if self.connector is None:
@@ -123,7 +128,9 @@ class _SourceReader:
                     item, keys.SOURCE_TABLE_KEYS, label, self.mistakes, severity=self.severity, also=options["table"]
                 )
             check_columns(item, f"table '{name}'", self.severity, self.mistakes)
-            if not self._off(item):
+            if self._off(item):
+                self.off.add((self.name, name))
+            else:
                 found.append((self._table(item, name), item))
         return found
 
@@ -193,7 +200,7 @@ class _SourceReader:
                 **shapes.plain(shapes.mapping(item, "meta", m)),
                 **shapes.plain(shapes.mapping(inner, "meta", m)),
             },
-            config=shapes.plain({**self.config, **inner}),
+            config=shapes.plain({**self.config, **{k: item[k] for k in ("loaded_at_query", "external") if k in item}, **inner}),
         )
 
     def _value(self, item: Entry, key: str) -> Any:
