@@ -173,6 +173,18 @@ def check_fence(cursor: Cursor, lake: str, name: str, token: int) -> None:
         cursor.execute(bind(f"UPDATE {table} SET token = ? WHERE name = ?", [token, name]))
 
 
+def newest_fence(lake: Lake, name: str) -> int:
+    """The newest token that has written under `name`; 0 when none has."""
+    cursor = lake.cursor()
+    try:
+        row = cursor.execute(
+            bind(f"SELECT max(token) FROM {quote_ident(lake.name)}.headgate.fences WHERE name = ?", [name])
+        ).fetchone()
+    finally:
+        cursor.close()
+    return int(row[0]) if row and row[0] is not None else 0
+
+
 def _prove(lake: Lake, bundle: Bundle, result: PublishResult) -> None:
     """Read the publications again: only they are proof that COMMIT did what it said (LAKE.md 2, 3)."""
     if not result.published:

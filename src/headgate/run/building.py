@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -12,9 +11,10 @@ import duckdb
 
 from headgate.gate.weigh import Tools
 from headgate.plan.reconcile import arrivals_of, arrivals_sql, narrowed
-from headgate.plan.versions import SAME_AS_MAX, recorded_inputs
+from headgate.plan.versions import recorded_inputs, unchanged
 from headgate.ports.engine import Cursor, Workspace
 from headgate.run.context import RunContext
+from headgate.run.external import external_versions
 from headgate.run.gating import CHECK_PREFIX, checks_of, rows_of, tools_for, weigh_node, with_proof
 from headgate.run.walk import Built
 from headgate.spec.crash import point
@@ -35,6 +35,7 @@ class Builder:
 
     def __init__(self, ctx: RunContext, workspace: Workspace, recorded: Recorded, plan: Plan, *, resume: bool = False) -> None:
         self.ctx, self.workspace, self.recorded, self.plan = ctx, workspace, recorded, plan
+        self.external = external_versions(ctx.project, ctx.lake)
         self.staged: dict[str, Staged] = {}
         self.inferred: dict[str, Staged] = {}
         self._guard = threading.Lock()
@@ -44,7 +45,8 @@ class Builder:
         """Stage and weigh one step. Raises HeadgateError."""
         node = self.ctx.project.nodes[step.unique_id]
         self.ctx.emit("step.started", step=step.unique_id, dataset=step.dataset, reason=step.reason)
-        inputs = recorded_inputs(self.ctx.project, self.recorded, step, self.plan)
+        self.ctx.state.step_started(self.ctx.run_id, step.unique_id, dataset=step.dataset, action="build")
+        inputs = recorded_inputs(self.ctx.project, self.recorded, step, self.plan, self.external)
         if step.intervals:
             staged = self._stage_intervals(step, node, inputs)
             if not staged:
@@ -89,9 +91,7 @@ class Builder:
         moved = any(s.kind != DELTA or s.counts.rows_out or s.counts.rows_deleted or s.alter for s in staged)
         if recorded is None or recorded.version is None or moved:
             return last
-        key = f"={last.dataset}"
-        earlier = json.loads(recorded.inputs.get(key, "[]"))
-        return replace(last, inputs={**last.inputs, key: json.dumps([[recorded.version], *earlier][:SAME_AS_MAX])})
+        return replace(last, inputs=unchanged(last.inputs, recorded))
 
     def _infer(self, node: Node, staged: Sequence[Staged]) -> None:
         """Give dimensions a row for each member that a fact names before they do; they are published with the fact or not at
@@ -236,15 +236,3 @@ def scene_names(ctx: RunContext, workspace: Workspace, cursor: Cursor) -> Mappin
 def gate_tools(ctx: RunContext, workspace: Workspace, cursor: Cursor) -> Tools:
     """What the gate needs to weigh in this run."""
     return tools_for(ctx, workspace, cursor, scene_names(ctx, workspace, cursor), current_views(ctx))
-
-
-def code_of(node: Node) -> str:
-    """What the ledger keeps of a node's code: the SQL that plans compare, and the config that builds."""
-    return json.dumps(
-        {
-            "sql": node.canonical_sql,
-            "incremental_sql": node.canonical_incremental_sql,
-            "raw_code": node.raw_code if node.language == "python" else "",
-            "config": json.dumps(dict(node.config), sort_keys=True, default=str),
-        }
-    )

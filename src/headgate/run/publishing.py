@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 
+from headgate.plan.changes import code_of
 from headgate.publish.publish import Bundle, publish
-from headgate.run.building import code_of
 from headgate.run.context import RunContext
 from headgate.run.walk import Outcome
 from headgate.spec.events import StepResult
@@ -29,7 +30,7 @@ def publish_staged(
         ctx.run_id,
         attempt,
         (keeper.lease.name, keeper.lease.token),
-        codes={nodes[s.unique_id].code_fingerprint: (s.unique_id, code_of(nodes[s.unique_id])) for s in staged},
+        codes={nodes[s.unique_id].code_fingerprint: (s.unique_id, json.dumps(code_of(nodes[s.unique_id]))) for s in staged},
         materialized={s.unique_id: nodes[s.unique_id].materialized for s in staged},
         reason=reason,
     )

@@ -8,8 +8,9 @@ plan is empty by construction. Anything else, any doubt, and the ordinary path d
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 
 def nothing_to_do(arguments: Sequence[str]) -> str | None:
@@ -23,6 +24,7 @@ def nothing_to_do(arguments: Sequence[str]) -> str | None:
     mark = still_settled(root, environment)
     if mark is None:
         return None
+    _keep(mark, environment)
     if as_json:
         return (
             json.dumps(
@@ -33,6 +35,18 @@ def nothing_to_do(arguments: Sequence[str]) -> str | None:
     return (
         f"Nothing to do: {mark['nodes']} models are up to date at snapshot {mark['snapshot']} (since run {mark['run_id'][:8]}).\n"
     )
+
+
+def _keep(mark: Mapping[str, Any], environment: str) -> None:
+    """Record the run in the state database: one that found nothing to do is a run too."""
+    from headgate.spec.clock import now_iso
+    from headgate.spec.ids import uuid7
+    from headgate.state.quick import record_noop_run
+
+    record_noop_run(
+        mark["state"], run_id=uuid7(), project=mark["project"], environment=environment, command="run", started_at=now_iso(), seconds=0.0,
+        snapshot=mark["snapshot"],
+    )  # fmt: skip
 
 
 def _plain_call(arguments: Sequence[str]) -> tuple[Path, str, bool] | None:

@@ -12,6 +12,7 @@ from headgate.gate.weigh import Subject, weigh
 from headgate.plan import make
 from headgate.ports.engine import Lake
 from headgate.run.building import current_views, gate_tools
+from headgate.run.external import external_versions
 from headgate.run.gating import checks_of
 from headgate.run.running import stateful_columns
 from headgate.spec.clock import now_iso
@@ -44,6 +45,7 @@ def plan(
         interval_from=interval_from,
         interval_to=interval_to,
         now=now_iso(),
+        external=external_versions(session.project, session.lake),
         actual=stateful_columns(session.project, session.lake),
     )
 

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
-from headgate.plan import make
+from headgate.plan import make, plan_to_json
 from headgate.ports.engine import Lake, Workspace
+from headgate.publish.publish import newest_fence
 from headgate.run import holding
 from headgate.run.building import Builder
 from headgate.run.context import RunContext
+from headgate.run.external import external_versions
 from headgate.run.gating import loose_checks, weigh_loose
 from headgate.run.landings import land_tables, tables_to_land
 from headgate.run.options import RunOptions
@@ -60,7 +62,8 @@ class Running:
         """Take the environment's lease (waiting for another run), and give signs of life while it lasts."""
         state, name = self.ctx.state, run_lease(self.ctx.project.environment)
         state.close_dead_runs()
-        lease = state.take(name, self.ctx.run_id, RUN_LEASE_SECONDS, wait_seconds=self.options.wait_seconds)
+        above = newest_fence(self.ctx.lake, name)  # it may outlive a lost state database
+        lease = state.take(name, self.ctx.run_id, RUN_LEASE_SECONDS, wait_seconds=self.options.wait_seconds, above=above)
         stack.enter_context(state.run_alive(self.ctx.run_id))
         return stack.enter_context(state.keep(lease))
 
@@ -83,6 +86,7 @@ class Running:
             interval_to=self.options.interval_to,
             now=self.ctx.clock.run_started_at,
             land=(),
+            external=external_versions(self.ctx.project, self.ctx.lake),
             actual=stateful_columns(self.ctx.project, self.ctx.lake),
         )
 
@@ -99,6 +103,7 @@ class Running:
         )
         results: tuple[StepResult, ...] = ()
         if todo:
+            self.ctx.state.save_plan(self.ctx.run_id, plan_to_json(plan))
             workspace = self.ctx.lake.workspace(self.ctx.run_id, resume=self.options.resume)
             try:
                 results = self._walk(plan, todo, recorded, workspace, keeper)

@@ -6,6 +6,7 @@ the end.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -62,8 +63,14 @@ class Session:
         return self._state
 
     def recorded(self) -> Recorded:
-        """What the lake's ledger says has happened."""
-        return self.lake.recorded()
+        """What the lake's ledger says has happened; from its mirror, if that is of the same snapshot (LAKE.md 16)."""
+        name = hashlib.blake2b(self.project.lake.catalog.encode(), digest_size=16).hexdigest()  # the URL may hold a password
+        snapshot = self.lake.snapshot()
+        known = self.state.load_mirror(name, snapshot)
+        if known is None:
+            known = self.lake.recorded()
+            self.state.save_mirror(name, known.snapshot, known)
+        return known
 
     def select(self, expressions: Sequence[str] = (), exclude: Sequence[str] = ()) -> tuple[str, ...]:
         """Unique ids that the expressions (dbt's grammar) select; everything by default."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from headgate.declare.quick import digest
 from headgate.plan import make
 from headgate.run.context import RunContext
+from headgate.run.external import external_versions
 from headgate.run.options import RunOptions
 from headgate.run.running import stateful_columns
 from headgate.run.settled import remove_mark, watched, write_mark
@@ -51,7 +52,14 @@ def settle(session: Session, result: RunResult, options: RunOptions) -> None:
     root, whole = Path(project.root), not (options.select or options.exclude or options.interval_from or options.interval_to)
     patterns = watched_patterns(session) if whole and options.land else None
     scheme, _, catalog = project.lake.catalog.partition(":")
-    if result.status != "done" or patterns is None or scheme != "sqlite" or session.variables or _due_again(session) or _something_left(session):
+    if (
+        result.status != "done"
+        or patterns is None
+        or scheme != "sqlite"
+        or session.variables
+        or _due_again(session)
+        or _something_left(session)
+    ):
         remove_mark(root, project.environment)
         return
     mark = {
@@ -62,6 +70,8 @@ def settle(session: Session, result: RunResult, options: RunOptions) -> None:
         "patterns": patterns,
         "files": watched(patterns),
         "nodes": len(project.nodes),
+        "project": project.name,
+        "state": project.state if project.state.startswith("sqlite") else "",  # another one's URL may hold a password
     }
     write_mark(root, project.environment, mark)
 
@@ -88,5 +98,12 @@ def _due_again(session: Session) -> bool:
 def _something_left(session: Session) -> bool:
     """Whether a plan made now would still build something: the mark says "nothing to do" only when that was shown."""
     project = session.project
-    left = make(project, session.recorded(), now=now_iso(), land=(), actual=stateful_columns(project, session.lake))
+    left = make(
+        project,
+        session.recorded(),
+        now=now_iso(),
+        land=(),
+        actual=stateful_columns(project, session.lake),
+        external=external_versions(project, session.lake),
+    )
     return bool(left.todo)
