@@ -125,3 +125,12 @@ def test_the_quick_digest_needs_no_heavy_module(declared_project: Callable[[str]
     assert first == second
     os.utime(root / "models/a.sql")
     assert subprocess.run(run, capture_output=True, text=True, check=True).stdout != first
+
+
+def test_the_digest_of_a_reading_is_the_quick_digest_until_something_changes(declared_project: Callable[[str], Path]) -> None:
+    root = declared_project(FILES)
+    settle(root)
+    assert declare.load(str(root)).digest == declare.digest(str(root)) == declare.load(str(root)).digest
+    loaded = declare.load(str(root))
+    (root / "models/b.sql").write_text("select 2 as id")
+    assert declare.digest(str(root)) != loaded.digest

@@ -22,7 +22,7 @@ from headgate.declare.mistakes import Mistakes
 from headgate.declare.models import ask, existing_folders, find_drafts, folder_names, seed_hash
 from headgate.declare.naming import check_relations, name_relations
 from headgate.declare.properties import Properties, columns_of, read_properties, tags_of
-from headgate.declare.quick import environment_of, last_reading
+from headgate.declare.quick import environment_of, last_reading, signature
 from headgate.declare.reading import Reading
 from headgate.declare.rules import check_publish_groups, check_rules
 from headgate.declare.sandbox import Environment, TemplateFailed
@@ -33,8 +33,8 @@ from headgate.spec.errors import Location
 from headgate.spec.project import Exposure, Node, Project
 
 
-def read_project(root: str, environment: str, variables: Mapping[str, Any], *, keep: bool) -> Project:
-    """The project in `root`; with `keep` it is left in the cache. Raises DeclarationError with every mistake."""
+def read_project(root: str, environment: str, variables: Mapping[str, Any], *, keep: bool) -> tuple[Project, str]:
+    """The project in `root` and the quick digest of the files read; with `keep` it is left in the cache. Raises DeclarationError with every mistake."""
     mistakes = Mistakes()
     settings = read_settings(root, environment, variables, mistakes)
     files = find_files(settings, mistakes)
@@ -91,7 +91,7 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, k
     )
     if keep:
         store(project, variables, files.stamps, files.folders, reading.env_vars)
-    return project
+    return project, signature(files.stamps, environment_of(reading.env_vars))
 
 
 def _context(reading: Reading, variables: Mapping[str, Any], env_vars: set[str]) -> str:

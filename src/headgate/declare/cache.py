@@ -60,15 +60,18 @@ def program_stamp() -> str:
     return repr(sorted(found))
 
 
-def restore(root: str, environment: str, variables: Mapping[str, Any]) -> Project | None:
-    """The cached project, if it still holds; else None."""
+def restore(root: str, environment: str, variables: Mapping[str, Any]) -> tuple[Project, str] | None:
+    """The cached project and the quick digest of its files, if it still holds; else None."""
     reading = quick.last_reading(root)
     if not reading.get("folders"):
         return None
     try:
         found = json.loads(_file(root, environment).read_bytes())
-        key = key_of(root, environment, variables, quick.stamps(root, reading["folders"]), reading.get("env_vars") or ())
-        return decode(found["project"]) if key is not None and found["key"] == key else None
+        stamps, env_vars = quick.stamps(root, reading["folders"]), reading.get("env_vars") or ()
+        key = key_of(root, environment, variables, stamps, env_vars)
+        if key is None or found["key"] != key:
+            return None
+        return decode(found["project"]), quick.signature(stamps, quick.environment_of(env_vars))
     except (OSError, ValueError, KeyError, TypeError, IndexError):  # missing, cut or of another version: read the project instead
         return None
 

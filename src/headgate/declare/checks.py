@@ -279,33 +279,15 @@ class CheckReader:
         *,
         own_name: bool,
     ) -> None:
-        unique_id = f"test.{package}.{name}"
-        if unique_id in self.found:
-            first = self.found[unique_id]
-            if own_name or kind == "singular":
-                self.reading.mistakes.add(
-                    "HG-D020",
-                    place,
-                    f"test '{name}' has the name of another test (at {first.location})",
-                    expected="names that differ",
-                )
-                return
-            if (first.attached_to, first.column, dict(first.arguments), first.where) == (
-                attached,
-                column,
-                dict(arguments),
-                config.get("where"),
-            ):
-                self.reading.mistakes.add(
-                    "HG-D020",
-                    place,
-                    f"test '{name}' stands twice (first at {first.location})",
-                    expected="each test once",
-                    todo="remove one, or give one a 'name:'",
-                )
+        first = self.found.get(f"test.{package}.{name}")
+        if first is not None:
+            same = (first.attached_to, first.column, dict(first.arguments), first.where)
+            twice = same == (attached, column, dict(arguments), config.get("where"))
+            if own_name or kind == "singular" or twice:
+                self._clash(name, place, first, twice=twice and not own_name)
                 return
             name = f"{name}_{_short([arguments, config, column])}"
-            unique_id = f"test.{package}.{name}"
+        unique_id = f"test.{package}.{name}"
         severity = str(config.get("severity") or "error").lower()
         self.found[unique_id] = CheckSpec(
             unique_id=unique_id,
@@ -328,6 +310,16 @@ class CheckReader:
             on_fail=str(config.get("on_fail") or "block"),
             tags=tags_of(config.get("tags")),
             meta=config.get("meta") or {},
+        )
+
+    def _clash(self, name: str, place: Location, first: CheckSpec, *, twice: bool) -> None:
+        what = "stands twice (first at" if twice else "has the name of another test (at"
+        self.reading.mistakes.add(
+            "HG-D020",
+            place,
+            f"test '{name}' {what} {first.location})",
+            expected="each test once" if twice else "names that differ",
+            todo="remove one, or give one a 'name:'" if twice else "",
         )
 
     def singular(self, file: SourceFile, properties: Properties) -> None:

@@ -64,6 +64,7 @@ class _Rules:
             "sort_by",
             "tags",
             "incremental_order",
+            "event_time",
             "merge_update_columns",
             "merge_exclude_columns",
         ):
