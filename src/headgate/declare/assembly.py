@@ -34,7 +34,10 @@ from headgate.spec.project import Exposure, Node, Project
 
 
 def read_project(root: str, environment: str, variables: Mapping[str, Any], *, keep: bool) -> tuple[Project, str]:
-    """The project in `root` and the quick digest of the files read; with `keep` it is left in the cache. Raises DeclarationError with every mistake."""
+    """The project in `root` and the quick digest of the files read; with `keep` it is left in the cache.
+
+    Raises DeclarationError with every mistake.
+    """
     mistakes = Mistakes()
     settings = read_settings(root, environment, variables, mistakes)
     files = find_files(settings, mistakes)

@@ -17,8 +17,8 @@ from headgate.spec.project import Project
 class Loaded:
     """A project and the templates to render it with.
 
-    `digest` is what `declare.digest(root)` says as long as the files are as they were read: a mark about this project must carry it,
-    not a digest taken later.
+    `digest` is what `declare.digest(root)` says as long as the files are as they were read: a mark about this project
+    must carry it, not a digest taken later.
     """
 
     project: Project
