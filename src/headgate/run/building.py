@@ -45,20 +45,20 @@ class Builder:
         """Stage and weigh one step. Raises HeadgateError."""
         node = self.ctx.project.nodes[step.unique_id]
         self.ctx.emit("step.started", step=step.unique_id, dataset=step.dataset, reason=step.reason)
-        self.ctx.state.step_started(self.ctx.run_id, step.unique_id, dataset=step.dataset, action="build")
         inputs = recorded_inputs(self.ctx.project, self.recorded, step, self.plan, self.external)
-        if step.intervals:
-            staged = self._stage_intervals(step, node, inputs)
-            if not staged:
-                return Built((self._nothing_new(node, inputs),), GateResult(step.dataset))
-        else:
-            staged = (self._stage(step, node, None, inputs),)
-        self._infer(node, staged)
-        point("run.after_stage")
-        cursor = self.workspace.cursor()
+        cursor = self.workspace.cursor()  # one for building and weighing: a cursor costs milliseconds
         try:
-            tools = self._tools(cursor)
-            gate = weigh_node(self.ctx, self.workspace, node, staged, self.recorded.datasets.get(step.dataset), tools)
+            if step.intervals:
+                staged = self._stage_intervals(step, node, inputs, cursor)
+                if not staged:
+                    return Built((self._nothing_new(node, inputs),), GateResult(step.dataset))
+            else:
+                staged = (self._stage(step, node, None, inputs, cursor),)
+            self._infer(node, staged)
+            point("run.after_stage")
+            gate = weigh_node(
+                self.ctx, self.workspace, node, staged, self.recorded.datasets.get(step.dataset), lambda: self._tools(cursor)
+            )
         finally:
             cursor.close()
         built_in = tuple(v for s in staged for v in s.verdicts)
@@ -108,7 +108,7 @@ class Builder:
                 self.staged[dimension.unique_id] = self.inferred[dimension.unique_id] = dimension
                 self.workspace.remember(dimension)
 
-    def _stage_intervals(self, step: Step, node: Node, inputs: Mapping[str, str]) -> tuple[Staged, ...]:
+    def _stage_intervals(self, step: Step, node: Node, inputs: Mapping[str, str], cursor: Cursor) -> tuple[Staged, ...]:
         """Stage exactly the intervals that have rows to build; the missing ones without any are booked as done and empty.
 
         A booked interval that gets rows later is a late one, and is built then.
@@ -118,7 +118,7 @@ class Builder:
         wanted = exact.intervals
         if not wanted and recorded is None:
             wanted = step.intervals[:1]  # a new model stands from its first run on, if only empty
-        staged = tuple(self._stage(exact, node, interval, inputs) for interval in wanted)
+        staged = tuple(self._stage(exact, node, interval, inputs, cursor) for interval in wanted)
         done = {d.interval.start for d in recorded.intervals} if recorded is not None else set()
         empty = [i for i in step.intervals if i not in wanted and i.start not in done]
         if not staged:
@@ -155,7 +155,7 @@ class Builder:
         finally:
             cursor.close()
 
-    def _stage(self, step: Step, node: Node, interval: Interval | None, inputs: Mapping[str, str]) -> Staged:
+    def _stage(self, step: Step, node: Node, interval: Interval | None, inputs: Mapping[str, str], cursor: Cursor) -> Staged:
         """Stage one node or interval, or take what a crashed run has staged of the same."""
         recorded = self.recorded.datasets.get(step.dataset)
         base = recorded.version if recorded is not None else None
@@ -183,6 +183,7 @@ class Builder:
             inputs=inputs,
             resolve=current_views(self.ctx),
             rows_expected=self._rows_expected(step),
+            cursor=cursor,
         )
         self.workspace.remember(staged)
         return staged

@@ -47,7 +47,12 @@ def with_proof(staged: Staged, checks: Sequence[CheckSpec], verdicts: Sequence[V
 
 
 def weigh_node(
-    ctx: RunContext, workspace: Workspace, node: Node, staged: Sequence[Staged], recorded: RecordedDataset | None, tools: Tools
+    ctx: RunContext,
+    workspace: Workspace,
+    node: Node,
+    staged: Sequence[Staged],
+    recorded: RecordedDataset | None,
+    tools: Callable[[], Tools],
 ) -> GateResult:
     """The gate on a node's staged work (all its intervals together)."""
     checks = checks_of(ctx.project, node.unique_id)
@@ -67,7 +72,7 @@ def weigh_node(
         proven=proven(recorded),
         masked=_masked(node.columns),
     )
-    return weigh(subject, checks, tools)
+    return weigh(subject, checks, tools())
 
 
 def rows_of(staged: Sequence[Staged]) -> str:

@@ -49,7 +49,7 @@ def rehearse_plan(ctx: RunContext, node: Node, plan: Plan, share: float) -> Rehe
             for interval in step.intervals
         )  # fmt: skip
         cursor = workspace.cursor()
-        gate = weigh_node(ctx, workspace, node, staged, None, gate_tools(ctx, workspace, cursor)) if staged else None
+        gate = weigh_node(ctx, workspace, node, staged, None, lambda: gate_tools(ctx, workspace, cursor)) if staged else None
         cursor.close()
         failing = tuple(v.message for v in gate.verdicts if v.outcome == "block") if gate else ()
         rows = sum(s.counts.rows_out for s in staged)

@@ -196,8 +196,7 @@ class Running:
         status = "failed" if "failed" in statuses else "blocked" if "blocked" in statuses else "done"
         reason = next((f"{r.dataset}: {r.reason}" for r in results if r.status in ("failed", "blocked")), "")
         ctx.state.save_verdicts(ctx.run_id, self.verdicts)
-        for result in built:
-            ctx.state.step_finished(ctx.run_id, result)
+        ctx.state.steps_finished(ctx.run_id, built)
         snapshot = ctx.lake.snapshot()
         seconds = time.perf_counter() - self.began
         nothing = not any(r.status not in ("nothing", "up_to_date") for r in results)

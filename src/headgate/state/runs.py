@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import Any
@@ -197,6 +197,22 @@ class RunTables(Area):
         if attempt is not None:
             values["attempt"] = attempt
         self._put_step(run_id, result.unique_id, values, action=action)
+
+    def steps_finished(self, run_id: str, results: Iterable[StepResult], *, action: str = "build") -> None:
+        """Record how many steps ended, in one transaction."""
+        now = now_iso()
+        rows = [
+            {
+                "run_id": run_id, "unique_id": r.unique_id, "dataset": r.dataset, "action": action, "attempt": 1, "status": r.status,
+                "reason": self._redact(r.reason), "rows": r.rows, "seconds": r.seconds, "version": r.version, "started_at": now, "finished_at": now,
+            }
+            for r in results
+        ]  # fmt: skip
+        if rows:
+            with self._database.write() as connection:
+                known = [row["unique_id"] for row in rows]
+                connection.execute(delete(steps).where(steps.c.run_id == run_id, steps.c.unique_id.in_(known)))
+                connection.execute(insert(steps), rows)
 
     def steps(self, run_id: str) -> tuple[StepRow, ...]:
         """The steps of a run, in the order in which they began."""

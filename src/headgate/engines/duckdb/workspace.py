@@ -49,24 +49,30 @@ class StageWorkspace:
         self._guard = threading.RLock()
         self._staged: dict[Relation, str] = {}
         self._schemas: set[str] = set()
+        self._kinds: dict[Relation, str] = {}
+        self._lake_schemas = sorted({name.split(".", 1)[0] for name in lake.relations()})
         if not resume:
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         self.parquet_folder = f"{lake.data_path}/hg-stage/{run_id}"
         connection.execute(f"ATTACH {quote_literal(str(folder / 'stage.duckdb'))} AS {self.catalog}")
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self.catalog}._headgate")
-        connection.execute(f"CREATE TABLE IF NOT EXISTS {self.catalog}._headgate.journal (key VARCHAR, staged VARCHAR)")
+        connection.execute(f"CREATE SEQUENCE IF NOT EXISTS {self.catalog}._headgate.entry")
+        connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {self.catalog}._headgate.journal "
+            f"(number BIGINT DEFAULT nextval('{self.catalog}._headgate.entry'), key VARCHAR, staged VARCHAR)"
+        )
         connection.execute(f"CREATE TABLE IF NOT EXISTS {self.catalog}._headgate.files (path VARCHAR)")
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self.catalog}._scratch")
+        if resume:
+            self._look()
 
     def cursor(self) -> Cursor:
         """A cursor on which hand-written names resolve staged first, then published (LAKE.md 14)."""
         cursor = self._connection.cursor()
         with self._guard:
-            lake_schemas = {name.split(".", 1)[0] for name in self._lake.relations()}
-            path = [f"{self.catalog}.{s}" for s in sorted(self._schemas)] + [
-                f"{self._lake.name}.{s}" for s in sorted(lake_schemas)
-            ]
+            path = [f"{self.catalog}.{quote_ident(s)}" for s in sorted(self._schemas)]
+        path += [f"{self._lake.name}.{quote_ident(s)}" for s in self._lake_schemas]
         path.append(f"{self._lake.name}.main")
         cursor.execute(f"SET search_path = {quote_literal(','.join(path))}")
         return cursor
@@ -92,6 +98,8 @@ class StageWorkspace:
         name = relation.sql(self.catalog)
         self._drop(relation, cursor)
         made = cursor.execute(f"CREATE TABLE {name} AS {select}").fetchone()
+        with self._guard:
+            self._kinds[relation] = "TABLE"
         self._put(relation, name)
         return int(made[0]) if made else 0, name, ()
 
@@ -115,6 +123,8 @@ class StageWorkspace:
             self._schema(relation.schema)
             self._drop(relation, own)
             own.execute(f"CREATE VIEW {relation.sql(self.catalog)} AS {sql}")
+            with self._guard:
+                self._kinds[relation] = "VIEW"
         except duckdb.Error as error:
             raise EngineFailed(
                 f"{relation} cannot be built: {error}", todo=f"correct the model, or look: headgate show {relation}"
@@ -131,6 +141,8 @@ class StageWorkspace:
         self._schema(relation.schema)
         self._drop(relation, own)
         own.execute(f"CREATE VIEW {relation.sql(self.catalog)} AS SELECT * FROM {rows_sql}")
+        with self._guard:
+            self._kinds[relation] = "VIEW"
         self._put(relation, relation.sql(self.catalog))
 
     def resolve(self, relation: Relation) -> str:
@@ -156,18 +168,21 @@ class StageWorkspace:
     def remember(self, staged: Staged) -> None:
         """Write the staged value to the journal."""
         cursor = self._connection.cursor()
-        with self._guard:
-            cursor.execute("BEGIN")
-            cursor.execute(bind(f"DELETE FROM {self.catalog}._headgate.journal WHERE key = ?", [journal_key(staged)]))
-            cursor.execute(
-                bind(f"INSERT INTO {self.catalog}._headgate.journal VALUES (?, ?)", [journal_key(staged), to_json(staged)])
+        cursor.execute(
+            bind(
+                f"INSERT INTO {self.catalog}._headgate.journal (key, staged) VALUES (?, ?)",
+                [journal_key(staged), to_json(staged)],
             )
-            cursor.execute("COMMIT")
+        )
         cursor.close()
 
     def remembered(self) -> Mapping[str, Staged]:
-        """What the journal holds; what is used again is shown under its name with `alias`."""
-        rows = self._connection.cursor().execute(f"SELECT key, staged FROM {self.catalog}._headgate.journal").fetchall()
+        """What the journal holds, the newest entry of each key; what is used again is shown under its name with `alias`."""
+        rows = (
+            self._connection.cursor()
+            .execute(f"SELECT key, staged FROM {self.catalog}._headgate.journal ORDER BY number")
+            .fetchall()
+        )
         return {key: from_json(text) for key, text in rows}
 
     def close(self) -> None:
@@ -203,15 +218,23 @@ class StageWorkspace:
 
     def _drop(self, relation: Relation, cursor: Cursor) -> None:
         """Drop whatever stands under the staged name, table or view."""
-        kind = cursor.execute(
-            bind(
-                "SELECT 'TABLE' FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ? UNION ALL "
-                "SELECT 'VIEW' FROM duckdb_views() WHERE database_name = ? AND schema_name = ? AND view_name = ?",
-                [self.catalog, relation.schema, relation.name] * 2,
-            ),
-        ).fetchone()
-        if kind:
-            cursor.execute(f"DROP {kind[0]} {relation.sql(self.catalog)}")
+        with self._guard:
+            kind = self._kinds.pop(relation, None)
+        if kind is not None:
+            cursor.execute(f"DROP {kind} {relation.sql(self.catalog)}")
+
+    def _look(self) -> None:
+        """What a crashed run has left in the staging database."""
+        rows = (
+            self._connection.cursor()
+            .execute(
+                f"SELECT schema_name, table_name, 'TABLE' FROM duckdb_tables() WHERE database_name = '{self.catalog}' UNION ALL "
+                f"SELECT schema_name, view_name, 'VIEW' FROM duckdb_views() WHERE database_name = '{self.catalog}' AND NOT internal"
+            )
+            .fetchall()
+        )
+        self._kinds = {Relation(schema, name): kind for schema, name, kind in rows}
+        self._schemas = {r.schema for r in self._kinds}
 
     def _put(self, relation: Relation, sql: str) -> None:
         with self._guard:
