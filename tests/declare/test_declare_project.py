@@ -342,3 +342,15 @@ def test_descriptions_from_docs_blocks_and_lists_that_are_kept(declared_project:
     node = project.nodes["model.shop.a"]
     assert (node.description, node.columns["id"].description) == ("What it is.", "What it is. (key)")
     assert project.options["kept"] == {"metrics": [{"file": "models/_a.yml", "package": "shop", "said": [{"name": "m"}]}]}
+
+
+def test_a_model_that_asks_the_database_is_known_at_run_time_alone(declared_project: Make) -> None:
+    root = declared_project(
+        "--- models/a.sql\nselect 1 as id\n--- models/b.sql\n{% set found = run_query('select 1') %}\n"
+        "select {% for c in adapter.get_columns_in_relation(ref('a')) %}{{ c.name }}{% endfor %} from {{ ref('a') }}\n"
+        "--- models/c.sql\nselect {{ 1 if execute else 2 }} as n from {{ ref('b') }}\n"
+    )
+    project = load(root)
+    assert project.nodes["model.shop.b"].canonical_sql == ""
+    assert project.nodes["model.shop.c"].canonical_sql == 'select 2 as n from "lake"."main"."b"'
+    assert [(d.code, d.severity, str(d.location)) for d in project.notices] == [("HG-D052", "notice", "models/b.sql:1")]

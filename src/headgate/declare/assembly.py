@@ -12,7 +12,7 @@ from headgate.declare import keys, shapes
 from headgate.declare.cache import store
 from headgate.declare.checks import CheckReader, subjects
 from headgate.declare.configs import check_folder_configs
-from headgate.declare.document import Entry
+from headgate.declare.document import Entry, read
 from headgate.declare.drafts import Draft
 from headgate.declare.folders import Files, find_files, read_text
 from headgate.declare.linking import Links, check_circles, link, render_canonical, with_ephemeral
@@ -200,19 +200,23 @@ def _exposures(properties: Properties, links: Links, checks: CheckReader, readin
 
 def _check_packages(reading: Reading) -> None:
     """Packages that `packages.yml` names but nobody has filled in."""
-    settings = reading.settings
+    settings, m = reading.settings, reading.mistakes
     install = settings.folders["packages-install-path"][0]
+    installed = {p.name for p in reading.files.packages}
     for name in ("packages.yml", "dependencies.yml"):
-        if name not in reading.files.stamps or Path(settings.root, install).is_dir():
-            continue
-        text = read_text(settings.root, name, reading.mistakes) or ""
-        if "package:" in text or "git:" in text or "local:" in text:
-            reading.mistakes.add(
+        text = read_text(settings.root, name, m) if name in reading.files.stamps else None
+        for item in shapes.entries(read(text, name, m) or Entry(name), "packages", m) if text is not None else ():
+            wanted = item.get("package")
+            package = wanted.rpartition("/")[2] if isinstance(wanted, str) else None
+            if package in installed or (package is None and len(installed) > 1):
+                continue  # a git or local package tells its name only once it is there
+            what = f"package '{package or item.get('git') or item.get('local')}' is not in {install}/"
+            m.add(
                 "HG-D090",
-                Location(name),
-                f"{name} names packages, but there is no folder {install}/",
-                expected="the packages' files in it",
-                todo="run: headgate deps, or copy the folder from another clone",
+                item.location,
+                what,
+                expected="the package's files",
+                todo="run: headgate deps, or copy the folder there",
             )
 
 
@@ -269,11 +273,10 @@ def _fingerprint(draft: Draft, texts: tuple[str, str], config: Mapping[str, Any]
         return fingerprint({**config, "materialized": draft.materialized}, seed_hash(reading.settings.root, draft.file))
     if draft.language == "python":
         return fingerprint({**config, "materialized": draft.materialized}, draft.ast_hash)
-    late = [draft.code] if "execute" in draft.code or "run_query" in draft.code else []
-    for package, name in sorted(draft.macros):
-        file = reading.macros.packages.get(package, {}).get(name)
-        if file is not None and ("execute" in file.text or "run_query" in file.text):
-            late.append(file.text)
+    late: list[str] = []
+    if draft.introspects:
+        files = {f.path: f.text for f in (reading.macros.packages.get(p, {}).get(n) for p, n in draft.macros) if f is not None}
+        late = [draft.code, *(files[path] for path in sorted(files))]
     normal = [_normal(text, reading.memory) for text in dict.fromkeys(texts)]
     return fingerprint({**config, "materialized": draft.materialized}, *normal, *late)
 

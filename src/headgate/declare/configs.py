@@ -15,6 +15,7 @@ from headgate.declare.document import Entry, Items
 from headgate.declare.mistakes import Mistakes, nearest
 from headgate.spec.errors import Location
 
+_HOOKS = ("pre_hook", "post_hook")  # texts that are rendered when they run
 _DICTS = frozenset(
     (
         "meta",
@@ -54,7 +55,7 @@ class Config:
         old = self.values.get(key)
         if key == "tags" and all(isinstance(tag, str) for tag in (*_listed(old), *_listed(value))):
             value = list(dict.fromkeys([*_listed(old), *_listed(value)]))
-        elif key in ("pre_hook", "post_hook"):
+        elif key in _HOOKS:
             value = [*_listed(old), *_listed(value)]
         elif key == "meta" and isinstance(old, dict) and isinstance(value, dict):
             value = {**old, **value}
@@ -102,7 +103,7 @@ class FolderConfigs:
                 or not isinstance(value, Entry)
                 or (name in _DICTS and name in self.known and name not in rest[:1])
             ):
-                config.put(name, self._value(value, level.value_at(key)), level.at(key))
+                config.put(name, self._value(name, value, level.value_at(key)), level.at(key))
 
     def _descend(self, level: Entry, rest: tuple[str, ...], config: Config) -> None:
         inner = level.get(rest[0]) if rest else None
@@ -110,8 +111,8 @@ class FolderConfigs:
             self._keys(inner, rest[1:], config)
             self._descend(inner, rest[1:], config)
 
-    def _value(self, value: Any, place: Location) -> Any:
-        return evaluated(value, place, self.evaluate)
+    def _value(self, name: str, value: Any, place: Location) -> Any:
+        return shapes.plain(value) if name.replace("-", "_") in _HOOKS else evaluated(value, place, self.evaluate)
 
 
 def _mentions(level: Entry, name: str) -> bool:
@@ -198,7 +199,8 @@ def property_config(config: Config, entry: Entry, kind: str, severity: str, eval
                 suggestion=near,
                 severity=severity,
             )
-        config.put(name, evaluated(value, inner.value_at(key), evaluate), inner.at(key))
+        said = shapes.plain(value) if name in _HOOKS else evaluated(value, inner.value_at(key), evaluate)
+        config.put(name, said, inner.at(key))
 
 
 def in_file_config(

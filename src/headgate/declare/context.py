@@ -145,15 +145,25 @@ class ConfigCall:
         return bool((self.get("persist_docs") or {}).get("columns"))
 
 
+def _looks(answer: Callable[[], Any]) -> Callable[..., Any]:
+    """A method that would look into the database: it answers as an empty one, and the rendering is marked."""
+
+    def look(self: ParseAdapter, *_: Any, **__: Any) -> Any:
+        self.scope().introspects = True
+        return answer()
+
+    return look
+
+
 class ParseAdapter:
     """`adapter` while nothing runs: names are quoted, macros dispatched, and the database looks empty."""
 
     def __init__(self, scope: Callable[[], Scope]) -> None:
-        self._scope = scope
+        self.scope = scope
 
     def dispatch(self, macro_name: str, macro_namespace: str | None = None, packages: Any = None) -> Any:
         """The implementation of a macro for this engine."""
-        return self._scope().dispatch(macro_name, macro_namespace)
+        return self.scope().dispatch(macro_name, macro_namespace)
 
     def quote(self, identifier: str) -> str:
         """A quoted identifier."""
@@ -167,37 +177,10 @@ class ParseAdapter:
         """The engine's name in dbt."""
         return "duckdb"
 
-    def get_relation(self, database: Any = None, schema: Any = None, identifier: Any = None) -> None:
-        """No relation exists yet."""
-
-    def load_relation(self, relation: Any) -> None:
-        """No relation exists yet."""
-
-    def get_columns_in_relation(self, relation: Any) -> list[Any]:
-        """No columns are known yet."""
-        return []
-
-    def get_missing_columns(self, from_relation: Any, to_relation: Any) -> list[Any]:
-        """No columns are known yet."""
-        return []
-
-    def list_relations_without_caching(self, schema_relation: Any) -> list[Any]:
-        """No relations exist yet."""
-        return []
-
-    def list_schemas(self, database: Any = None) -> list[str]:
-        """No schemas exist yet."""
-        return []
-
-    def check_schema_exists(self, database: Any = None, schema: Any = None) -> bool:
-        """No schema exists yet."""
-        return False
-
-    def create_schema(self, *_: Any, **__: Any) -> str:
-        """Nothing is created while reading."""
-        return ""
-
-    drop_schema = drop_relation = rename_relation = truncate_relation = add_query = commit = create_schema
+    get_relation = load_relation = _looks(lambda: None)
+    get_columns_in_relation = get_missing_columns = list_relations_without_caching = list_schemas = _looks(list)
+    check_schema_exists = _looks(bool)
+    create_schema = drop_schema = drop_relation = rename_relation = truncate_relation = add_query = commit = _looks(str)
 
 
 class ContextView:
@@ -406,6 +389,8 @@ _COLUMN_API = Names(string_type=_string_type, numeric_type=_numeric_type, transl
 
 def _copy(value: Any) -> Any:
     """Containers are copied, so that a template cannot change what others see."""
+    if isinstance(value, TemplateRelation):
+        return value
     if isinstance(value, Mapping):
         return {k: _copy(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -415,6 +400,8 @@ def _copy(value: Any) -> Any:
 
 def _json(value: Any) -> Any:
     """A config value as plain JSON-able data: dates and relations become text."""
+    if isinstance(value, TemplateRelation):
+        return str(value)
     if isinstance(value, Mapping):
         return {str(k): _json(v) for k, v in value.items()}
     if isinstance(value, list | tuple | set):

@@ -40,6 +40,7 @@ class Draft:
     canonical_incremental_sql: str = ""
     ast_hash: str = ""
     failed: bool = False
+    introspects: bool = False  # asks the database while rendered: its SQL is known at run time alone
     template: Any = None  # compiled when needed, rendered several times
     key: str = ""  # names text and outside configuration in the memory of earlier readings
 

@@ -11,10 +11,10 @@ from headgate.declare.context import Recorder
 from headgate.declare.drafts import Draft, Ref
 from headgate.declare.memory import key_of
 from headgate.declare.mistakes import Mistakes, nearest
-from headgate.declare.models import model_names, ref_of, source_of
+from headgate.declare.models import model_names, note, ref_of, source_of
 from headgate.declare.reading import Reading
 from headgate.declare.relations import Subquery, TemplateRelation, relation_of
-from headgate.declare.sandbox import CompilerError, TemplateFailed, render
+from headgate.declare.sandbox import MACROS, CompilerError, TemplateFailed, render
 from headgate.declare.sql import check_query
 from headgate.spec.errors import Location
 from headgate.spec.project import SourceTable
@@ -240,8 +240,19 @@ def render_canonical(draft: Draft, links: Links, reading: Reading) -> None:
         reading.fail(error)
         return
     texts = dict.fromkeys((draft.canonical_sql, draft.canonical_incremental_sql))
-    for text in texts:
-        draft.failed |= not check_query(text, draft, reading.mistakes)
+    found = Mistakes()
+    if not all([check_query(text, draft, found) for text in texts]):  # noqa: C419 - every text is to be checked
+        if draft.introspects:
+            draft.canonical_sql = draft.canonical_incremental_sql = ""
+            reading.mistakes.add(
+                "HG-D052",
+                draft.location,
+                f"{draft.resource_type} '{draft.name}' asks the database while rendered: its SQL is known at run time alone",
+                severity="notice",
+            )
+            return
+        draft.failed = True
+        reading.mistakes.keep(found.found)
     if not draft.failed:
         answer = [draft.canonical_sql, draft.canonical_incremental_sql, sorted(draft.macros), sorted(env_vars)]
         reading.memory.put("rendered", key, answer)
@@ -270,7 +281,7 @@ def _rendered(draft: Draft, links: Links, reading: Reading, *, incremental: bool
     if draft.template is None:
         draft.template = reading.template(draft.code, draft.file.path, draft.first_line)
     text = render(draft.template, names, draft.file.path).strip().rstrip(";").rstrip()
-    draft.macros |= names["_headgate_macros"].used
+    note(draft, names[MACROS])
     return text
 
 

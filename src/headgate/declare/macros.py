@@ -10,6 +10,7 @@ from typing import Any
 
 import jinja2
 
+from headgate.declare.mistakes import nearest
 from headgate.declare.sandbox import MACROS, CompilerError, Environment, hidden
 
 BUILTIN = "dbt"
@@ -114,13 +115,17 @@ class Macros:
 
 
 class Scope:
-    """The macros as one rendering sees them: bound to its names. `used` collects what was called."""
+    """The macros as one rendering sees them: bound to its names.
 
-    __slots__ = ("_modules", "macros", "names", "package", "used")
+    `used` collects what was called; `introspects` says that the template asked what only a run can answer.
+    """
+
+    __slots__ = ("_modules", "introspects", "macros", "names", "package", "used")
 
     def __init__(self, macros: Macros, package: str, names: dict[str, Any]) -> None:
         self.macros, self.package, self.names = macros, package, names
         self.used: set[tuple[str, str]] = set()
+        self.introspects = False
         self._modules: dict[int, Any] = {}
         names[MACROS] = self
 
@@ -196,7 +201,9 @@ class PackageNames:
     def __getitem__(self, name: str) -> Any:
         found = self._scope.member(self._name, name)
         if found is None:
-            raise KeyError(name)
+            near = nearest(name, self._scope.macros.packages.get(self._name, ()))
+            said = f"package '{self._name}' has no macro '{name}'" + (f"; did you mean '{near}'?" if near else "")
+            raise CompilerError(said, code="HG-D042")
         return found
 
     def get(self, name: str, default: Any = None) -> Any:

@@ -34,6 +34,7 @@ CODES: Mapping[str, str] = {
     "HG-D043": "a variable has no value",
     "HG-D050": "SQL syntax",
     "HG-D051": "Python syntax",
+    "HG-D052": "SQL that is known at run time alone",
     "HG-D060": "an unknown materialization",
     "HG-D061": "an incremental model lacks what its strategy needs",
     "HG-D062": "a key and its strategy do not fit",

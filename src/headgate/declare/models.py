@@ -15,12 +15,13 @@ from headgate.declare.context import Recorder, plain_data
 from headgate.declare.document import Entry
 from headgate.declare.drafts import Draft
 from headgate.declare.folders import SourceFile, read_text
+from headgate.declare.macros import Scope
 from headgate.declare.memory import key_of
 from headgate.declare.mistakes import nearest
 from headgate.declare.properties import Patch, Properties, severity_for
 from headgate.declare.reading import Reading
 from headgate.declare.relations import TemplateRelation
-from headgate.declare.sandbox import CompilerError, TemplateFailed, render
+from headgate.declare.sandbox import MACROS, CompilerError, TemplateFailed, render
 from headgate.spec.errors import Location
 
 _SNAPSHOT = re.compile(r"\{%[-+]?\s*snapshot\s+([A-Za-z_]\w*)\s*[-+]?%\}(.*?)\{%[-+]?\s*endsnapshot\s*[-+]?%\}", re.S)
@@ -197,10 +198,10 @@ def ask(draft: Draft, reading: Reading) -> None:
             elif draft.language == "python":
                 _ask_python(draft, reading, recorder)
         refs, sources = list(dict.fromkeys(recorder.refs)), list(dict.fromkeys(recorder.sources))
-        known = [recorder.config, refs, sources, sorted(draft.macros), draft.ast_hash, sorted(env_vars)]
+        known = [recorder.config, refs, sources, sorted(draft.macros), draft.ast_hash, sorted(env_vars), draft.introspects]
         if not draft.failed:
             reading.memory.put("asked", draft.key, known)
-    config, refs, sources, macros, draft.ast_hash, asked_for = known
+    config, refs, sources, macros, draft.ast_hash, asked_for, draft.introspects = known
     reading.env_vars.update(asked_for)
     draft.refs = [(package, name, version) for package, name, version in refs]
     draft.sources = [(source, table) for source, table in sources]
@@ -232,10 +233,16 @@ def _ask_sql(draft: Draft, reading: Reading, recorder: Recorder) -> None:
                 is_incremental=_constant(incremental),
             )
             render(template, names, draft.file.path)
-            draft.macros |= names["_headgate_macros"].used
+            note(draft, names[MACROS])
     except TemplateFailed as error:
         draft.failed = True
         reading.fail(error)
+
+
+def note(draft: Draft, scope: Scope) -> None:
+    """Keep what a rendering has used."""
+    draft.macros |= scope.used
+    draft.introspects |= scope.introspects
 
 
 def _constant(value: Any) -> Any:

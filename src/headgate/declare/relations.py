@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from headgate.spec.names import Relation, quote_ident
 
+_KEYS = ("database", "schema", "identifier", "type")
 
-class TemplateRelation:
-    """A relation inside a template. Printed it is `"database"."schema"."identifier"`, less the parts that `include` left out."""
+
+class TemplateRelation(Mapping[str, Any]):
+    """A relation inside a template. Printed it is `"database"."schema"."identifier"`, less the parts that `include` left out.
+
+    It is a mapping as well, with a `metadata.type`, because packages tell a relation by that.
+    """
 
     __slots__ = ("_parts", "_quoted", "database", "identifier", "schema", "type")
 
@@ -30,6 +36,24 @@ class TemplateRelation:
     ) -> TemplateRelation:
         """A relation by its parts (`api.Relation.create`)."""
         return TemplateRelation(database, schema, identifier, type)
+
+    @staticmethod
+    def add_ephemeral_prefix(name: str) -> str:
+        """The name of an ephemeral model's common table expression."""
+        return f"__dbt__cte__{name}"
+
+    def __getitem__(self, key: str) -> Any:
+        if key == "metadata":
+            return {"type": "HeadgateRelation"}
+        if key not in _KEYS:
+            raise KeyError(key)
+        return getattr(self, key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*_KEYS, "metadata"))
+
+    def __len__(self) -> int:
+        return len(_KEYS) + 1
 
     @property
     def name(self) -> str | None:

@@ -22,6 +22,8 @@ from headgate.spec.errors import HeadgateError, Location
 
 MACROS = "_headgate_macros"
 """The context name under which a rendering finds its macros."""
+INTROSPECTIVE = frozenset(("execute", "run_query", "statement", "load_result", "load_relation", "graph"))
+"""Names by which a template asks the database or the whole project: what it renders to is known at run time alone."""
 MACRO_FILE = "<macros>"
 """The template name of every macro file: it tells the parser to hide the macros' names."""
 
@@ -48,6 +50,8 @@ class Undefined(jinja2.Undefined):
     __slots__ = ()
 
     def __str__(self) -> str:
+        if self._undefined_hint is not None and self._undefined_hint.startswith("parameter "):
+            return ""  # an argument that a macro's caller left out, as in dbt
         self._fail_with_undefined_error()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -59,10 +63,11 @@ class _Context(jinja2.runtime.Context):
 
     def resolve_or_missing(self, key: str) -> Any:
         found = super().resolve_or_missing(key)
-        if found is jinja2.utils.missing:
-            macros = self.parent.get(MACROS)
-            if macros is not None:
-                return macros.find(key, jinja2.utils.missing)
+        macros = self.parent.get(MACROS)
+        if key in INTROSPECTIVE and macros is not None:
+            macros.introspects = True
+        if found is jinja2.utils.missing and macros is not None:
+            return macros.find(key, jinja2.utils.missing)
         return found
 
 
@@ -190,14 +195,18 @@ def guarded(action: Callable[[], Any], file: str) -> Any:
 
 
 def line_of(error: BaseException, file: str) -> Location:
-    """The line of a template at which `error` was raised: of `file` if it took part, else of the innermost template."""
-    place, trace = None, error.__traceback__
+    """The line of the innermost template of the project at which `error` was raised; of a package's only if there is no other."""
+    place, foreign, trace = None, None, error.__traceback__
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
         if name == file or name.endswith((".sql", ".yml", ".yaml")):
-            place = Location(name, trace.tb_lineno)
+            found = Location(name, trace.tb_lineno)
+            if name != file and (name.startswith("dbt/") or "/macros/" in name):
+                foreign = found
+            else:
+                place = found
         trace = trace.tb_next
-    return place or Location(file)
+    return place or foreign or Location(file)
 
 
 def _as_bool(value: Any) -> bool:
