@@ -43,6 +43,7 @@ class Session:
     def __init__(self, root: str, environment: str, variables: Mapping[str, Any]) -> None:
         loaded = load(root, environment=environment, variables=variables)
         self.project, self.templates = loaded.project, loaded.templates
+        self.files_digest = loaded.digest
         self.variables = dict(variables)
         self.secrets = Secrets(self.project.secrets, root=root)
         self._lake: Lake | None = None

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from headgate.declare.quick import digest
 from headgate.plan import make
 from headgate.run.context import RunContext
 from headgate.run.external import external_versions
@@ -66,7 +65,7 @@ def settle(session: Session, result: RunResult, options: RunOptions) -> None:
         "run_id": result.run_id,
         "snapshot": result.snapshot,
         "catalog": f"sqlite:{Path(catalog).resolve()}",
-        "digest": digest(project.root),
+        "digest": session.files_digest,  # of the files as they were read: an edit made during the run is not settled
         "patterns": patterns,
         "files": watched(patterns),
         "nodes": len(project.nodes),

@@ -125,7 +125,13 @@ def _intervals(cursor: Cursor, name: str) -> dict[str, tuple[DoneInterval, ...]]
     """Done intervals by dataset: the newest publication of each, since the table was last replaced."""
     sql = f"""
 SELECT dataset, interval_start, interval_end, code_fingerprint, inputs, publication_id, published_at, rows_out, seconds
-FROM {name}.publications p WHERE interval_start IS NOT NULL
+FROM {name}.publications p WHERE interval_start IS NOT NULL AND NOT EXISTS (
+  SELECT 1 FROM (
+    SELECT dataset, publication_id AS restore_id, json_extract_string(notes, '$[0]') AS note
+    FROM {name}.publications WHERE kind = 'restore'
+  ) r
+  WHERE r.dataset = p.dataset AND p.publication_id < r.restore_id AND p.publication_id > regexp_extract(r.note, '[0-9a-f-]{{36}}')
+)
 QUALIFY row_number() OVER (PARTITION BY dataset, interval_start, interval_end ORDER BY publication_id DESC) = 1
 ORDER BY dataset, interval_start"""
     found: dict[str, list[DoneInterval]] = {}

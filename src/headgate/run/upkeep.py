@@ -1,0 +1,37 @@
+"""Upkeep: leftovers of closed runs, orphaned files, small files, old snapshots; each task says what it did or would do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from headgate.publish.clean import clean_orphans, clean_staging
+from headgate.publish.compact import compact, expire
+from headgate.run.context import RunContext
+from headgate.run.repairing import Maintenance
+
+RETAIN_DAYS = 7.0
+"""How long a reader may hold an old snapshot (LAKE.md 12)."""
+EVENTS_RETAIN_DAYS = 90.0
+
+
+def upkeep(ctx: RunContext, dry_run: bool, older_than_hours: float) -> tuple[Maintenance, ...]:
+    """Do all tasks. Snapshots named by a reader's lease (`snapshot:<id>`) are kept whatever their age."""
+    open_runs = {r.run_id for r in ctx.state.runs(status="running", limit=10_000)} - {ctx.run_id}
+    resumable = ctx.state.last_unfinished_run(ctx.project.environment)
+    kept_runs = open_runs | ({resumable.run_id} if resumable is not None else set())
+    kept_snapshots = {int(lease.name.split(":")[1]) for lease in ctx.state.leases("snapshot:")}
+    retain = timedelta(days=float(str(ctx.project.options.get("retention", RETAIN_DAYS))))
+    hours = timedelta(hours=older_than_hours)
+    done = [
+        clean_staging(ctx.lake, ctx.project.root, keep=kept_runs, older_than=hours, dry_run=dry_run),
+        *compact(ctx.lake, author=ctx.run_id, dry_run=dry_run),
+        expire(ctx.lake, author=ctx.run_id, older_than=retain, keep=kept_snapshots, dry_run=dry_run),
+        clean_orphans(ctx.lake, author=ctx.run_id, older_than=max(hours, timedelta(hours=24)), dry_run=dry_run),
+    ]
+    report = [Maintenance(d.task, d.things, d.bytes, d.detail) for d in done]
+    if not dry_run:
+        before = (datetime.now(UTC) - timedelta(days=EVENTS_RETAIN_DAYS)).replace(tzinfo=None).isoformat()
+        pruned = ctx.state.prune(before)
+        report.append(Maintenance("prune history", sum(pruned.values()), 0, ", ".join(f"{n} {t}" for t, n in pruned.items())))
+        ctx.emit("maintenance.done", data={m.task: m.things for m in report})
+    return tuple(report)
