@@ -162,7 +162,7 @@ class World:
                     cursor.execute(f"ALTER TABLE {target} {action}")
                 if staged.kind == DELTA and staged.delete_where is not None:
                     cursor.execute(f"DELETE FROM {target} WHERE {staged.delete_where}")
-                elif staged.kind == DELTA:
+                elif staged.kind == DELTA and staged.key:
                     key = ", ".join(quote_ident(k) for k in staged.key)
                     cursor.execute(f"DELETE FROM {target} WHERE ({key}) IN (SELECT {key} FROM {staged.rows_sql})")
                 assert staged.kind in (DELTA, APPEND)
@@ -170,7 +170,13 @@ class World:
         kind = "view" if staged.kind == VIEW else "table"
         columns = self.lake.columns(staged.relation) or ()
         self.recorded[staged.dataset] = RecordedDataset(
-            staged.dataset, staged.unique_id, kind, str(next(self.numbers)), columns=columns
+            staged.dataset,
+            staged.unique_id,
+            kind,
+            str(next(self.numbers)),
+            columns=columns,
+            rows=len(self.rows(f"SELECT 1 FROM {target}")),
+            published_at="now",
         )
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:

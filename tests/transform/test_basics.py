@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headgate.spec.errors import DeclarationError, StatefulTarget
-from headgate.spec.staged import APPEND, REPLACE, VIEW
+from headgate.spec.staged import DELTA, REPLACE, VIEW
 
 ORDERS = "order_id INTEGER, status VARCHAR, updated_at TIMESTAMP"
 STG_ORDERS = """
@@ -71,7 +71,7 @@ def test_the_same_window_changes_nothing(world):
     world.run(node, "full")
     before = world.rows("select * from lake.marts.stg_orders")
     staged = world.run(node)
-    assert staged.kind == APPEND and staged.counts.rows_unchanged == 1 and staged.counts.rows_out == 0
+    assert staged.kind == DELTA and staged.counts.rows_unchanged == 1 and staged.counts.rows_out == 0
     assert world.rows("select * from lake.marts.stg_orders") == before
 
 
@@ -148,7 +148,7 @@ def test_a_table_keeps_the_stamps_of_unchanged_rows(world):
     world.run(node, "full")
     before = world.rows("select * from lake.marts.t")
     staged = world.run(node, "full")
-    assert staged.counts.rows_unchanged == 2 and staged.kind == APPEND
+    assert staged.counts.rows_unchanged == 2 and staged.kind == DELTA
     world.deliver("orders", [(1, "new", "2026-01-01"), (2, "new", "2026-01-01")])
     staged = world.run(node, "full")
     assert staged.kind == REPLACE and staged.counts.rows_out == 4

@@ -7,10 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-QUICK = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+# no shrinking: an example takes half a second, and a failing one is small already
+QUICK = settings(
+    max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), database=None, phases=(Phase.explicit, Phase.generate)
+)
 DAY = datetime(2026, 1, 1)
 
 

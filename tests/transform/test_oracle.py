@@ -6,12 +6,15 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from headgate.spec.staged import Interval
 
-QUICK = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+# no shrinking: an example takes half a second, and a failing one is small already
+QUICK = settings(
+    max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), database=None, phases=(Phase.explicit, Phase.generate)
+)
 START = datetime(2026, 1, 1)
 
 # one row: key, hour of its change, value; deliveries are lists of them

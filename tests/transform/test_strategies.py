@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from headgate.spec.errors import DeclarationError
-from headgate.spec.staged import APPEND, DELTA, Interval
+from headgate.spec.staged import DELTA, Interval
 
 EVENTS = "id INTEGER, day DATE, amount INTEGER"
 JANUARY = Interval("2026-01-01T00:00:00", "2026-02-01T00:00:00")
@@ -34,7 +34,7 @@ def test_microbatch(world):
     before = world.rows("select * from lake.marts.fct")
     assert len(before) == 3
     staged = world.run(node, "intervals", JANUARY)
-    assert staged.counts.rows_unchanged == 2 and staged.kind == APPEND and staged.interval == JANUARY
+    assert staged.counts.rows_unchanged == 2 and staged.kind == DELTA and staged.interval == JANUARY
     world.deliver("events", [(2, date(2026, 1, 9), 60), (9, date(2026, 1, 31), 1)])
     staged = world.run(node, "intervals", JANUARY)
     assert staged.kind == DELTA and staged.counts.rows_deduplicated == 1

@@ -62,7 +62,7 @@ def build(
         target, target_sql = _target(step_build, node, lake, workspace, recorded, full_refresh, interval)
         scene = Scene(
             project, templates, lake, workspace, own, clock, resolve, interval,
-            incremental=target is not None and node.materialized == "incremental",
+            incremental=target is not None and node.materialized == "incremental" and not _empty(recorded),
             this_sql=target_sql, run_id=workspace.run_id,
         )  # fmt: skip
         job = Job(
@@ -172,6 +172,11 @@ def _target(
     if columns is None or (anew and (node.materialized != "snapshot" or full_refresh)):
         return None, None
     return tuple(Column(c.name, c.type) for c in columns), node.relation.sql(lake.name)
+
+
+def _empty(recorded: RecordedDataset | None) -> bool:
+    """True for a table without a row: `max(…) from {{ this }}` would be NULL there, and let no row in for ever."""
+    return recorded is not None and bool(recorded.published_at) and recorded.rows == 0
 
 
 def _staged_target(node: Node, workspace: Workspace) -> tuple[tuple[Column, ...], str]:

@@ -19,7 +19,7 @@ from typing import Any
 
 from headgate.spec.names import Column, quote_ident
 from headgate.spec.project import Node
-from headgate.spec.staged import APPEND, DELTA, REPLACE, RowCounts, Staged
+from headgate.spec.staged import DELTA, REPLACE, RowCounts, Staged
 from headgate.transform.incremental import Delta, exact_key, finished, known
 from headgate.transform.incremental import build as build_incremental
 from headgate.transform.inferred import IS_INFERRED
@@ -203,7 +203,7 @@ def _changed_members(job: Job, rules: Rules, found: Deduplicated, versions: str)
     )  # fmt: skip
     said = Delta(rows, shape, found.put_aside, found.verdicts, found.notes + shape.notes)
     if not delta.rows:
-        return finished(job, APPEND, delta, said, counts)
+        return finished(job, DELTA, delta, said, counts)
     return finished(job, DELTA, delta, said, counts, delete_where=where)
 
 

@@ -21,6 +21,8 @@ from headgate.transform.query import any_null, cast_list, joined, listed, names,
 from headgate.transform.shape import Shape, reconcile
 from headgate.transform.spans import inside_interval, interval_predicate, replace_groups, replace_interval, replace_partitions
 
+UNCHANGED, OLDER, CHANGED = 0, 1, 2  # how a row of the delta stands to the published row of its key
+
 
 def build(job: Job) -> Staged:
     """Stage an incremental model: the whole table when there is no target to add to, else the delta of its strategy."""
@@ -159,9 +161,9 @@ def _merge(job: Job) -> Staged:
     updated = _updated_columns(job, delta.rows.names, key)
     matched, tally = _match(job, delta, key, updated)
     rows = delta.rows
-    same_rows, older, changed = (tally.get(k, 0) for k in ("unchanged", "older", "changed"))
+    same_rows, older, changed = (tally.get(k, 0) for k in (UNCHANGED, OLDER, CHANGED))
     if same_rows or older:
-        left = f"ANTI JOIN (SELECT * FROM {matched} WHERE _hg_how <> 'changed') AS m ON {joined('s', 'm', key)}"
+        left = f"ANTI JOIN (SELECT * FROM {matched} WHERE _hg_how <> {CHANGED}) AS m ON {joined('s', 'm', key)}"
         rows = job.stage("delta", f"SELECT {listed(rows.names, 's')} FROM {rows.sql} AS s {left}", rows_expected=rows.rows)
     if changed and updated != tuple(c for c in rows.names if c not in key):
         rows = _partly_updated(job, rows, standing(job, delta.shape), key, updated)
@@ -193,21 +195,21 @@ def _updated_columns(job: Job, columns: tuple[str, ...], key: tuple[str, ...]) -
     return tuple(c for c in columns if c not in key and (not only or c.lower() in only) and c.lower() not in never)
 
 
-def _match(job: Job, delta: Delta, key: tuple[str, ...], updated: tuple[str, ...]) -> tuple[str, Mapping[str, int]]:
-    """A scratch table of the delta's keys that the target has, with how they stand to it; and the count of each kind."""
+def _match(job: Job, delta: Delta, key: tuple[str, ...], updated: tuple[str, ...]) -> tuple[str, Mapping[int, int]]:
+    """A temporary table of the delta's keys that the target has, with how they stand to it; and the count of each kind."""
     compared = tuple(c for c in job.content(updated))
     order = tuple(c for c in own_order(job, delta.rows.names) if c not in key)
-    older = f"WHEN ({listed(order, 's')}) < ({listed(order, 't')}) THEN 'older' " if order else ""
-    how = f"CASE WHEN {same('s', 't', compared)} THEN 'unchanged' {older}ELSE 'changed' END"
+    older = f"WHEN ({listed(order, 's')}) < ({listed(order, 't')}) THEN {OLDER} " if order else ""
+    how = f"CAST(CASE WHEN {same('s', 't', compared)} THEN {UNCHANGED} {older}ELSE {CHANGED} END AS UTINYINT)"
     predicates = "".join(f" AND ({_aliased(p)})" for p in _predicates(job))
-    matched = job.scratch("matched")
+    matched = '"_hg_matched"'  # temporary: it need not outlive this build, and memory takes it quicker than the run's file
     target = standing(job, delta.shape)
     job.run(
-        f"CREATE OR REPLACE TABLE {matched} AS SELECT {listed(key, 's')}, {how} AS _hg_how "
+        f"CREATE OR REPLACE TEMP TABLE {matched} AS SELECT {listed(key, 's')}, {how} AS _hg_how "
         f"FROM {delta.rows.sql} AS s JOIN {target} AS t ON {joined('s', 't', key)}{predicates}"
     )
     rows = job.cursor.execute(f"SELECT _hg_how, count(*) FROM {matched} GROUP BY 1").fetchall()
-    return matched, {str(k): int(n) for k, n in rows}
+    return matched, {int(k): int(n) for k, n in rows}
 
 
 def _predicates(job: Job) -> tuple[str, ...]:
@@ -286,8 +288,8 @@ def finished(
             REPLACE, columns=whole.columns, rows_sql=whole.sql, files=whole.files, counts=counts, key=key,
             schema_change="breaking", verdicts=delta.verdicts, notes=delta.notes,
         )  # fmt: skip
-    if kind == DELTA and not rows.rows and delete_where is None:
-        kind = ADD
+    if not rows.rows and delete_where is None:
+        kind, key = DELTA, ()  # nothing to write and nothing to delete: the version that stands goes on
     return job.staged(
         kind, columns=rows.columns, rows_sql=rows.sql, overlay_sql=overlay, files=rows.files, counts=counts, key=key,
         delete_where=delete_where, schema_change=delta.shape.change, alter=delta.shape.alter,

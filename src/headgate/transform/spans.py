@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from headgate.spec.names import quote_ident, quote_literal
-from headgate.spec.staged import APPEND, DELTA, RowCounts
+from headgate.spec.staged import DELTA, RowCounts
 from headgate.transform.job import Job, Result, day_or_moment
 from headgate.transform.query import hashed, is_audit, listed, same
 
@@ -107,7 +107,7 @@ def _replace(job: Job, rows: Result, target: str, by: list[str], where: str | No
     counts = RowCounts(rows.rows, rows.rows - int(unchanged), rows_unchanged=int(unchanged), rows_deleted=int(deleted))
     if not spans_left:
         empty = rows if not rows.rows else job.stage("delta", f"SELECT * FROM {rows.sql} LIMIT 0", rows_expected=0)
-        return Replaced(APPEND, empty, counts)
+        return Replaced(DELTA, empty, counts)
     predicate = where or _in_groups(job, by, spans, int(spans_left))
     kept = f"(SELECT * FROM {rows.sql} WHERE {predicate})" if unchanged else rows.sql
     return Replaced(DELTA, stamped(job, kept, rows, target, predicate), counts, predicate)

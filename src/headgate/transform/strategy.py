@@ -10,7 +10,7 @@ from headgate.spec.project import Node
 
 APPEND, MERGE, DELETE_INSERT, INSERT_OVERWRITE, MICROBATCH = "append", "merge", "delete+insert", "insert_overwrite", "microbatch"
 STRATEGIES = (APPEND, MERGE, DELETE_INSERT, INSERT_OVERWRITE, MICROBATCH)
-LEAVE = "leave"  # `unique_key: leave`: append without a key, on purpose
+LEAVE = "leave"  # `unique_key: leave`, as `leave_duplicates: true`: append without a key, on purpose
 BATCH_SIZES = ("hour", "day", "month", "year")
 SCHEMA_CHANGES = ("ignore", "fail", "append_new_columns", "sync_all_columns")
 
@@ -39,12 +39,12 @@ def _wrong(node: Node, what: str, expected: str, todo: str = "") -> DeclarationE
 
 
 def _append(node: Node, config: Mapping[str, Any]) -> None:
-    left_out = "unique_key" in config and config["unique_key"] in (None, LEAVE)
+    left_out = config.get("leave_duplicates") or ("unique_key" in config and config["unique_key"] in (None, LEAVE))
     if not unique_key(node) and not left_out:
         raise _wrong(
             node,
             "appends without a key, so that a second run would append the same rows again",
-            "unique_key: <columns>, or unique_key: leave to append on purpose without one",
+            "unique_key: <columns>, or leave_duplicates: true to append on purpose without one",
         )
 
 

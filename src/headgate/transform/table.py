@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headgate.spec.names import Column, quote_ident
-from headgate.spec.staged import APPEND, REPLACE, VIEW, RowCounts, Staged
+from headgate.spec.staged import DELTA, REPLACE, VIEW, RowCounts, Staged
 from headgate.transform.job import Job, Result
 from headgate.transform.query import hashed, is_audit, listed, names
 from headgate.transform.shape import widens
@@ -35,7 +35,7 @@ def whole_table(job: Job, rows: Result, counts: RowCounts, notes: tuple[str, ...
             empty = job.stage("empty", f"SELECT * FROM {rows.sql} LIMIT 0", rows_expected=0)
             job.workspace.unstage(job.node.relation)
             return job.staged(
-                APPEND, columns=rows.columns, rows_sql=empty.sql, files=empty.files, overlay_sql=target,
+                DELTA, columns=rows.columns, rows_sql=empty.sql, files=empty.files, overlay_sql=target,
                 counts=RowCounts(counts.rows_in, rows_deduplicated=counts.rows_deduplicated, rows_unchanged=rows.rows),
                 notes=(*notes, "every row is as published; nothing to publish"),
             )  # fmt: skip
