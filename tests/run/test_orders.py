@@ -29,7 +29,9 @@ def test_three_versions_late_rows_duplicates_and_a_rerun(world: World) -> None:
         world.check(session)
         counts = session.recorded().datasets["staging.stg_orders"].counts
         assert (counts.rows_in, counts.rows_out, counts.rows_deduplicated) == (5, 2, 3)
-    world.deliver([order(2, "paid", "2026-01-01T11:40:00"), order(3, "placed", "2026-01-01T12:30:00")])  # 20 minutes late, within the hour
+    world.deliver(
+        [order(2, "paid", "2026-01-01T11:40:00"), order(3, "placed", "2026-01-01T12:30:00")]
+    )  # 20 minutes late, within the hour
     with world.open() as session:
         assert session.run().status == "done"
         world.check(session)

@@ -145,7 +145,7 @@ ORDER BY dataset, interval_start"""
                 _iso(r["published_at"]),
                 r["rows_out"],
                 r["seconds"],
-            )  # fmt: skip
+            )
         )
     return {dataset: tuple(done) for dataset, done in found.items()}
 
