@@ -105,6 +105,7 @@ def test_undecidable_ties_are_a_verdict(world):
     workspace = world.workspace()
     staged = world.stage(node, workspace)
     assert staged.verdicts[0].blocks and staged.verdicts[0].failures == 1
+    workspace.remember(staged)
     workspace.discard()
 
 

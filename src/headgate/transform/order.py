@@ -9,8 +9,9 @@ the two columns are carried through, out of sight. Identical rows are one row. W
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from headgate.spec.names import quote_ident
 from headgate.spec.positions import RAW_COLUMNS
@@ -139,7 +140,7 @@ def _undecided(
     return Verdict(
         "unique_key", "undecided versions", str(job.node.relation), BLOCK, failures=tied, rows=tied, scope="delta",
         column=", ".join(key), sql=sql,
-        sample=tuple(dict(zip((*key, "versions"), row, strict=True)) for row in sample),
+        sample=_told((*key, "versions"), sample),
         message=f"{tied} keys ({', '.join(key)}) have several different newest versions, ordered by {by}; "
         "expected one newest row for each key; set incremental_order, or select _loaded_at and _position",
     )  # fmt: skip
@@ -151,7 +152,13 @@ def _null_keys(job: Job, rows: Result, key: tuple[str, ...], nulls: int) -> Verd
     return Verdict(
         "unique_key", "null in the unique key", str(job.node.relation), BLOCK, failures=nulls, rows=rows.rows, scope="delta",
         column=", ".join(key), sql=sql,
-        sample=tuple(dict(zip(key, row, strict=True)) for row in sample),
+        sample=_told(key, sample),
         message=f"{nulls} rows have NULL in the unique key ({', '.join(key)}); expected a value, because a row without a key "
         "cannot be found again; filter these rows in the model or give them a key",
     )  # fmt: skip
+
+
+def _told(columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> tuple[Mapping[str, Any], ...]:
+    """Sample rows with values that the run's journal can hold: dates and the like as text."""
+    plain = (str, int, float, bool, type(None))
+    return tuple({c: v if isinstance(v, plain) else str(v) for c, v in zip(columns, row, strict=True)} for row in rows)
