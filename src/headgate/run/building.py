@@ -132,6 +132,8 @@ class Builder:
                 files=(),
                 delete_where=None,
                 alter=(),
+                schema_change="none",
+                verdicts=(),
                 counts=RowCounts(),
                 seconds=0.0,
                 notes=(),

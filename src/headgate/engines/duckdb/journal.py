@@ -8,6 +8,7 @@ from typing import Any
 
 from headgate.spec.names import Column, Relation
 from headgate.spec.staged import Interval, RowCounts, Staged
+from headgate.spec.verdicts import Verdict
 
 _TUPLES = ("files", "key", "partition_by", "sort_by", "alter", "notes")
 
@@ -24,6 +25,7 @@ def from_json(text: str) -> Staged:
     said["columns"] = tuple(Column(**c) for c in said["columns"])
     said["counts"] = RowCounts(**said["counts"])
     said["interval"] = Interval(**said["interval"]) if said["interval"] else None
+    said["verdicts"] = tuple(Verdict(**{**v, "sample": tuple(v["sample"])}) for v in said["verdicts"])
     for name in _TUPLES:
         said[name] = tuple(said[name])
     return Staged(**said)

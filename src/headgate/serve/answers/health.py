@@ -45,8 +45,8 @@ def examine(root: Path, environment: str) -> tuple[Finding, ...]:
 
 
 def _python() -> Finding:
-    found = ".".join(map(str, sys.version_info[:3]))
-    return Finding("python", sys.version_info >= (3, 11), found, "install Python 3.11 or newer")
+    found, ok = ".".join(map(str, sys.version_info[:3])), sys.version_info >= (3, 11)
+    return Finding("python", ok, found, "" if ok else "install Python 3.11 or newer")
 
 
 def _engine() -> Finding:
@@ -67,12 +67,8 @@ def _version(package: str) -> str:
 
 def _disk(root: Path) -> Finding:
     free = shutil.disk_usage(root).free
-    return Finding(
-        "disk",
-        free >= FREE_BYTES_MIN,
-        f"{free / 1e9:.1f} GB free",
-        "make room: a publish needs space for one more copy of its tables",
-    )
+    todo = "" if free >= FREE_BYTES_MIN else "make room: a publish needs space for one more copy of its tables"
+    return Finding("disk", not todo, f"{free / 1e9:.1f} GB free", todo)
 
 
 def _writable(root: Path) -> Finding:

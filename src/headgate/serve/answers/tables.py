@@ -66,7 +66,8 @@ def history(session: Session, name: str, limit: int = 50) -> tuple[Publication, 
     dataset = quote_literal(subject.dataset)
     if isinstance(subject.declared, SourceTable):
         rows = session.query(
-            f"SELECT load_id, committed_at, run_id, status, rows_in, rows_out, 0, 0, rows_deduplicated, 0, rows_filtered, rows_dead, 0, NULL, NULL, "
+            f"SELECT load_id, committed_at, run_id, status, rows_in, rows_out, 0 AS deleted, 0 AS quarantined, rows_deduplicated, 0 AS late, "
+            "rows_filtered, rows_dead, 0 AS unchanged, NULL AS interval_start, NULL AS interval_end, "
             f"reasons FROM {lake}.headgate.loads WHERE dataset = {dataset} ORDER BY load_id DESC LIMIT {int(limit)}"
         )
     else:

@@ -45,7 +45,8 @@ def run_app() -> None:
     for module in (project_commands, build_commands, look_commands, repair_commands):
         module.register(app)
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except HeadgateError as error:
         sys.exit(tell(error))
     except typer.Exit as stop:

@@ -38,6 +38,8 @@ class Follow:
             if event.status == "done":
                 return f"  {MARK['done']} build  {name}{rows}{took}{reason}"
             return f"  {MARK.get(event.status, ' ')} build  {name}  {styled(event.status)}{reason}"
+        if event.kind == "step.finished" and event.status == "failed":
+            return f"  {MARK['failed']} land   {name}  {styled('failed')}{reason}"
         if event.kind == "gate.verdict" and event.status in ("warn", "block"):
             return f"      [{'yellow' if event.status == 'warn' else 'red'}]{escape(event.reason)}[/]"
         if event.kind in ("step.retried", "source.retried", "source.circuit", "source.credential"):
