@@ -222,8 +222,8 @@ def _message(weighing: _Weighing, failures: int, rows: int, value: Any) -> str:
     if weighing.compiled.aggregate is not None:
         return f"{spec.name}: {said} (it is {value:,})" if isinstance(value, int) else f"{spec.name}: {said} (it is {value})"
     noun = "row" if weighing.compiled.row_predicate else "result"
-    of = f" of {rows:,}" if rows else ""
-    return f"{spec.name}: {said} ({failures:,}{of} {noun}{'' if failures == 1 else 's'})"
+    counted = f"{failures:,} of {rows:,} rows" if rows else f"{failures:,} {noun}{'' if failures == 1 else 's'}"
+    return f"{spec.name}: {said} ({counted})"
 
 
 def _sample(subject: Subject, weighing: _Weighing, cursor: Cursor) -> tuple[Mapping[str, Any], ...]:

@@ -16,7 +16,7 @@ from headgate.engines.duckdb.ledger import create_tables, read_position, read_re
 from headgate.engines.duckdb.locks import AdvisoryLock, FileLock, WriterLock
 from headgate.engines.duckdb.workspace import StageWorkspace
 from headgate.ports.engine import Cursor, Workspace
-from headgate.spec.errors import EngineFailed, HeadgateError, LakeConflict
+from headgate.spec.errors import EngineFailed, HeadgateError, LakeConflict, WorldError
 from headgate.spec.names import Column, Relation, bind, quote_ident, quote_literal
 from headgate.spec.positions import Position
 from headgate.spec.project import LakeSpec
@@ -52,6 +52,9 @@ class DuckLake:
         self._reading = threading.Lock()
         try:
             self._attach(read_only)
+        except duckdb.Error as error:
+            self._connection.close()
+            raise _not_opened(spec, error) from error
         except BaseException:
             self._connection.close()
             raise
@@ -214,6 +217,22 @@ class DuckLake:
         """Close all that is open."""
         self._lock.close()
         self._connection.close()
+
+
+def _not_opened(spec: LakeSpec, error: duckdb.Error) -> HeadgateError:
+    """Why the lake cannot be attached, and what to do."""
+    text = str(error)
+    if "does not match existing data path" in text:
+        made = text.split('catalog "', 1)[-1].split('"', 1)[0]
+        return WorldError(
+            f"the lake's catalog was made for data in {made}, and the project says {spec.data}",
+            expected="the folder or bucket that the catalog names",
+            todo="move the project back, or set lake: data: to that path",
+            code="HG-W060",
+        )
+    return WorldError(
+        f"the lake cannot be opened: {text}", expected="a catalog and data that can be reached", todo="run: headgate doctor", code="HG-W061"
+    )
 
 
 def _roll_back(cursor: Cursor) -> None:
