@@ -218,12 +218,12 @@ def _outcome(spec: CheckSpec, failures: float) -> str:
 
 
 def _message(weighing: _Weighing, failures: int, rows: int, value: Any) -> str:
-    spec, said = weighing.spec, weighing.compiled.message or weighing.spec.name
+    said = weighing.compiled.message or weighing.spec.name
     if weighing.compiled.aggregate is not None:
-        return f"{spec.name}: {said} (it is {value:,})" if isinstance(value, int) else f"{spec.name}: {said} (it is {value})"
+        return f"{said} (it is {value:,})" if isinstance(value, int) else f"{said} (it is {value})"
     noun = "row" if weighing.compiled.row_predicate else "result"
     counted = f"{failures:,} of {rows:,} rows" if rows else f"{failures:,} {noun}{'' if failures == 1 else 's'}"
-    return f"{spec.name}: {said} ({counted})"
+    return f"{said} ({counted})"
 
 
 def _sample(subject: Subject, weighing: _Weighing, cursor: Cursor) -> tuple[Mapping[str, Any], ...]:

@@ -1,7 +1,8 @@
 """Types of rows that came without a schema (JSON, dicts): kept as raw has them where every value allows it.
 
-What a page of an API holds changes from day to day: a column that held dates may be empty today, a number may come as text. The raw
-table's types are the memory of it; a value that does not fit leaves the inferred type standing, and the schema rules decide.
+What a page of an API holds changes from day to day: a column that held dates may be empty today, a number may come as text.
+The raw table's types are the memory of it; a value that does not fit leaves the inferred type standing, and the schema rules
+decide.
 """
 
 from __future__ import annotations

@@ -149,8 +149,8 @@ class Running:
                     rows=verdict.failures, data={"check": verdict.name, "scope": verdict.scope},
                 )  # fmt: skip
         self.ctx.emit(
-            "step.finished", step=step.unique_id, dataset=step.dataset, status=result.status, reason=result.reason, rows=result.rows,
-            seconds=result.seconds, data={"action": "build", "why": step.reason},
+            "step.finished", step=step.unique_id, dataset=step.dataset, status=result.status, reason=result.reason,
+            rows=None if step.build == "view" else result.rows, seconds=result.seconds, data={"action": "build", "why": step.reason},
         )  # fmt: skip
 
     def _weigh_loose(self, outcome: Outcome, builder: Builder) -> None:

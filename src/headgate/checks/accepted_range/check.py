@@ -17,5 +17,5 @@ def compile(spec: CheckSpec, context: CheckContext) -> CompiledCheck:
     column, equal = quote_ident(spec.column or ""), "" if spec.arguments.get("inclusive", True) else "="
     tests = [f"{column} <{equal} ({low})"] if low is not None else []
     tests += [f"{column} >{equal} ({high})"] if high is not None else []
-    span = f"{'' if low is None else low} … {'' if high is None else high}"
-    return CompiledCheck(row_predicate=" OR ".join(tests), decomposes=True, message=f"{spec.column} outside {span}")
+    span = f"above {high}" if low is None else f"below {low}" if high is None else f"outside {low} … {high}"
+    return CompiledCheck(row_predicate=" OR ".join(tests), decomposes=True, message=f"{spec.column} {span}")

@@ -231,7 +231,10 @@ def _not_opened(spec: LakeSpec, error: duckdb.Error) -> HeadgateError:
             code="HG-W060",
         )
     return WorldError(
-        f"the lake cannot be opened: {text}", expected="a catalog and data that can be reached", todo="run: headgate doctor", code="HG-W061"
+        f"the lake cannot be opened: {text}",
+        expected="a catalog and data that can be reached",
+        todo="run: headgate doctor",
+        code="HG-W061",
     )
 
 

@@ -46,7 +46,7 @@ def plan(
     screen.answer(made, lambda s: show_plan(s, made))
 
 
-def show_plan(screen: Screen, made: Plan) -> None:
+def show_plan(screen: Screen, made: Plan, *, command: str = "headgate run") -> None:
     """The plan as a table: what is done first, then what is left alone in one line."""
     todo = made.todo
     certain = [s for s in todo if not s.conditional]
@@ -82,7 +82,7 @@ def show_plan(screen: Screen, made: Plan) -> None:
             f"Expected from history: {size(written)} written, {duration(sum(s.estimate.seconds or 0 for s in todo))}, {cost:.4f} in money."
         )
     if todo:
-        screen.line("Do it: [bold]headgate run[/bold]")
+        screen.line(f"Do it: [bold]{escape(command)}[/bold]")
 
 
 def _show_changes(screen: Screen, todo: tuple[Step, ...]) -> None:

@@ -184,7 +184,8 @@ def _backfill(screen: Screen, teller: _Teller) -> None:
     session = teller.open()
     try:
         before = session.query(checksum).to_pylist()
-        show_plan(screen, session.plan_backfill("fct_flight", "2013-03-01", "2013-06-01", rebuild=True))
+        command = "headgate backfill fct_flight --from 2013-03-01 --to 2013-06-01 --rebuild"
+        show_plan(screen, session.plan_backfill("fct_flight", "2013-03-01", "2013-06-01", rebuild=True), command=command)
         _expect(session.backfill("fct_flight", "2013-03-01", "2013-06-01", rebuild=True, listeners=(Follow(screen),)), "done")
         after = session.query(checksum).to_pylist()
     finally:

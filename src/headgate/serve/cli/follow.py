@@ -26,7 +26,7 @@ class Follow:
             self.screen.say(line)
 
     def _line(self, event: Event) -> str | None:
-        rows = "" if event.rows is None else f"  {event.rows:>10,} rows"
+        rows = " " * 17 if event.rows is None else f"  {event.rows:>10,} rows"
         took = "" if event.seconds is None else f"  [dim]{duration(event.seconds)}[/dim]"
         name = f"{escape(event.dataset):<34}"
         reason = f"  [dim]{escape(event.reason)}[/dim]" if event.reason else ""

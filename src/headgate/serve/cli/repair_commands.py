@@ -42,7 +42,8 @@ def backfill(
     with opened(project, env, variables) as session:
         if dry_run:
             made = session.plan_backfill(model, since, until, rebuild=rebuild)
-            screen.answer(made, lambda s: show_plan(s, made))
+            again = f"headgate backfill {model} --from {since} --to {until}" + (" --rebuild" if rebuild else "")
+            screen.answer(made, lambda s: show_plan(s, made, command=again))
             return
         if rehearse:
             report = session.rehearse(model, since, until, share=rehearse)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from headgate.ports.engine import Cursor
 from headgate.ports.source import SqlBatch
 from headgate.sources.files.listing import FoundFile
-from headgate.sources.files.options import FileOptions
+from headgate.sources.files.options import FileOptions, is_remote
 from headgate.spec.errors import SourceBroken
 from headgate.spec.names import quote_ident, quote_literal
 from headgate.spec.schema_rules import canonical, common_type
 
+PIECE = 1 << 18
+LONG_INTEGER = re.compile(rb"(?<![\w.])[-+]?\d{16,}(?![\w.])")
 TRIED_TYPES = {  # type -> predicate over {c} that holds for every value of it; a cast alone would round and cut
     "BIGINT": "regexp_full_match({c}, '[-+]?(0|[1-9][0-9]{{0,17}})')",
     "DOUBLE": "regexp_full_match({c}, '[-+]?(0|[1-9][0-9]{{0,14}})([.][0-9]+)?([eE][-+]?[0-9]+)?')",
@@ -244,6 +248,17 @@ def _settle_types(columns: Mapping[str, str], options: FileOptions, known: Mappi
     return settled
 
 
+def _look_wider(file: FoundFile) -> bytes:
+    """The head of the file, and a piece of its middle and of its end where they can be had without unpacking."""
+    pieces = [file.head]
+    if file.compression == "none" and not is_remote(file.path):
+        with Path(file.path).open("rb") as stream:
+            for offset in (file.unit.size // 2, max(0, file.unit.size - PIECE)):
+                stream.seek(offset)
+                pieces.append(stream.read(PIECE))
+    return b"\n".join(pieces)
+
+
 def _exact_integers(
     columns: Mapping[str, str], options: FileOptions, delimiter: str, file: FoundFile, cursor: Cursor
 ) -> dict[str, str]:
@@ -251,7 +266,7 @@ def _exact_integers(
     that.
     """
     doubles = [n for n, t in columns.items() if t == "DOUBLE" and n not in options.types]
-    if not doubles:
+    if not doubles or (file.head and not LONG_INTEGER.search(_look_wider(file))):
         return {}
     arguments = {**_common_arguments(options), "delim": quote_literal(delimiter), "auto_detect": "false", "ignore_errors": "true"}
     arguments["columns"] = "{" + ", ".join(f"{quote_literal(n)}: 'VARCHAR'" for n in columns) + "}"

@@ -23,7 +23,7 @@ from headgate.spec.errors import DeclarationError, SourceBroken, SourceUnavailab
 from headgate.spec.names import quote_literal
 from headgate.spec.positions import Unit
 
-CHUNK = 1 << 20
+CHUNK = 4 << 20
 HEAD_BYTES = 1 << 16
 TABLES = ("delta", "iceberg")  # a folder is one table, not files
 
@@ -127,10 +127,10 @@ def hash_of(path: Path) -> str:
     """The content's 128-bit hash as hex, streamed."""
     import xxhash
 
-    state = xxhash.xxh3_128()
+    state, buffer = xxhash.xxh3_128(), bytearray(CHUNK)
     with path.open("rb", buffering=0) as file:
-        while chunk := file.read(CHUNK):
-            state.update(chunk)
+        while count := file.readinto(buffer):
+            state.update(memoryview(buffer)[:count])
     return state.hexdigest()
 
 

@@ -19,7 +19,9 @@ from headgate.spec.errors import DeclarationError
 
 @dataclass(frozen=True, slots=True)
 class PositionUpdate:
-    """What a function yields to say where it stands: made by `context.position(...)`; counts when the rows before it are landed."""
+    """What a function yields to say where it stands: made by `context.position(...)`; counts when the rows before it are
+    landed.
+    """
 
     state: Mapping[str, Any]
 
@@ -28,7 +30,8 @@ class PositionUpdate:
 class Context:
     """What a source function is given. `state` is the position that the last accepted load left ({} at first).
 
-    `connection` has its secrets resolved. `since` and `until` bound a backfill (ISO text, half-open). `full`: everything is wanted.
+    `connection` has its secrets resolved. `since` and `until` bound a backfill (ISO text, half-open). `full`: everything is
+    wanted.
     """
 
     table: str
@@ -61,15 +64,21 @@ def function_of(request: ExtractRequest) -> Callable[..., Any]:
         path = root.joinpath(*where.split("."), "__init__.py").resolve()
     if not path.is_relative_to(root):
         raise DeclarationError(
-            f"function '{spec}' is outside the project's folder", expected="a file within it", todo="move the file into the project"
+            f"function '{spec}' is outside the project's folder",
+            expected="a file within it",
+            todo="move the file into the project",
         )
     if not path.is_file():
-        raise DeclarationError(f"there is no file for function '{spec}'", expected=str(path.relative_to(root)), todo="correct function:")
+        raise DeclarationError(
+            f"there is no file for function '{spec}'", expected=str(path.relative_to(root)), todo="correct function:"
+        )
     module = _module(path, root)
     function = getattr(module, name, None)
     if not callable(function):
         names = [n for n, value in vars(module).items() if callable(value) and not n.startswith("_")]
-        raise DeclarationError(f"{path.relative_to(root)} has no function '{name}'", expected=nearest(name, names), todo="correct function:")
+        raise DeclarationError(
+            f"{path.relative_to(root)} has no function '{name}'", expected=nearest(name, names), todo="correct function:"
+        )
     found: Callable[..., Any] = function
     return found
 

@@ -15,14 +15,12 @@ DECIMAL_DIGITS = 38
 
 
 class NotRows(TypeError):
-    """Something that is no row was yielded."""
+    """Something that is no row was yielded: its kind, then the thing."""
 
 
-def rows_of(value: Any) -> Iterator[Mapping[str, Any] | pa.Table]:
-    """What was yielded, as single dicts or as whole tables. Raises NotRows."""
-    if isinstance(value, Mapping):
-        yield value
-    elif isinstance(value, pa.Table):
+def rows_of(value: Any) -> Iterator[Mapping[str, Any] | pa.Table | NotRows]:
+    """What was yielded, as single dicts or as whole tables; what is neither comes as NotRows, to be set aside."""
+    if isinstance(value, Mapping | pa.Table):
         yield value
     elif isinstance(value, pa.RecordBatch):
         yield pa.Table.from_batches([value])
@@ -36,7 +34,7 @@ def rows_of(value: Any) -> Iterator[Mapping[str, Any] | pa.Table]:
         for item in value:
             yield from rows_of(item)
     else:
-        raise NotRows(type(value).__name__)
+        yield NotRows(type(value).__name__, value)
 
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> pa.Table:

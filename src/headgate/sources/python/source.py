@@ -1,7 +1,8 @@
 """Call a function of the project and land what it yields.
 
-Ordering: as yielded (`_position.seq`). Delivery: rows that raw holds already are left out unless `append: everything`, so a function may
-yield everything every time. Replay: the function's own; the position that it yields is committed with the rows. Blocking: the function's.
+Ordering: as yielded (`_position.seq`). Delivery: rows that raw holds already are left out unless `append: everything`, so a
+function may yield everything every time. Replay: the function's own; the position that it yields is committed with the rows.
+Blocking: the function's.
 """
 
 from __future__ import annotations
@@ -79,8 +80,10 @@ class _Call:
                 if isinstance(item, PositionUpdate):
                     self.state = dict(item.state)
                     continue
-                for rows in self._rows_of(item):
-                    if isinstance(rows, Mapping):
+                for rows in rows_of(item):
+                    if isinstance(rows, NotRows):
+                        self._set_aside(rows)
+                    elif isinstance(rows, Mapping):
                         waiting.append(rows)
                         if len(waiting) >= limit:
                             files.append(self._write(table_of(waiting), len(files)))
@@ -101,7 +104,9 @@ class _Call:
         return [f for f in files if f.exists()]
 
     def _failed(self, error: Exception) -> str:
-        return f"{failure_line(error, self.function)} failed for table '{self.request.table.name}': {type(error).__name__}: {error}"
+        return (
+            f"{failure_line(error, self.function)} failed for table '{self.request.table.name}': {type(error).__name__}: {error}"
+        )
 
     def _yielded(self) -> Iterator[Any]:
         request = self.request
@@ -125,12 +130,10 @@ class _Call:
         else:
             yield result
 
-    def _rows_of(self, item: Any) -> Iterator[Any]:
-        try:
-            yield from rows_of(item)
-        except NotRows as wrong:
-            reason = f"a {wrong} is no row: a dict, an Arrow table or a data frame is expected"
-            self.dead.append(letter(self._unit, self.rows + len(self.dead) + 1, item, reason))
+    def _set_aside(self, wrong: NotRows) -> None:
+        kind, value = wrong.args
+        reason = f"a {kind} is no row: a dict, an Arrow table or a data frame is expected"
+        self.dead.append(letter(self._unit, len(self.dead) + 1, value, reason))
 
     def _write(self, table: pa.Table, number: int) -> Path:
         path = Path(self.request.staging_path) / f"{self.request.load_id}-{id(self):x}-{number:06}.parquet"
@@ -141,7 +144,9 @@ class _Call:
         seq = pa.array(range(self.rows + 1, self.rows + 1 + table.num_rows), pa.int64())
         keep = [f.name for f in table.schema if not pa.types.is_null(f.type)]
         self.rows += table.num_rows
-        if keep:
+        if not keep:
+            self.dead += [letter(self._unit, n, {}, "a row without a value") for n in seq.to_pylist()]
+        else:
             pq.write_table(table.select(keep).append_column("_seq", seq), path, compression="zstd")
         return path
 
