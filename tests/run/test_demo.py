@@ -56,8 +56,13 @@ def test_every_flight_stands_once(demo: Project) -> None:
 
 
 def test_the_blocked_load_never_touched_raw(demo: Project) -> None:
-    assert demo.rows("select count(*) as n, count(*) filter (distance < 0) as bad from raw_nyc.flights")[0] == {"n": 336_776, "bad": 0}
-    statuses = demo.rows("select status, count(*) as n from lake.headgate.loads where dataset = 'raw_nyc.flights' group by 1 order by 1")
+    assert demo.rows("select count(*) as n, count(*) filter (distance < 0) as bad from raw_nyc.flights")[0] == {
+        "n": 336_776,
+        "bad": 0,
+    }
+    statuses = demo.rows(
+        "select status, count(*) as n from lake.headgate.loads where dataset = 'raw_nyc.flights' group by 1 order by 1"
+    )
     assert statuses == [{"status": "accepted", "n": 12}, {"status": "blocked", "n": 1}]
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from headgate.run.session import Session
 
+
 def plan(
     session: Session, selected: Sequence[str], full_refresh: bool, interval_from: str | None, interval_to: str | None
 ) -> Plan:
@@ -52,7 +53,9 @@ def query(lake: Lake, sql: str, at: str | int | None = None) -> pa.Table:
         if len(statements) != 1:
             raise UsageError(f"there are {len(statements)} statements", expected="one SELECT")
         if statements[0].type != duckdb.StatementType.SELECT:
-            raise UsageError("the statement does not read", expected="one SELECT", todo="tables change through runs alone: headgate run")
+            raise UsageError(
+                "the statement does not read", expected="one SELECT", todo="tables change through runs alone: headgate run"
+            )
         if at is not None:
             _pin(cursor, lake, at)
         return cursor.execute(text).to_arrow_table()

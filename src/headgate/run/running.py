@@ -16,6 +16,7 @@ from headgate.run.building import Builder
 from headgate.run.context import RunContext
 from headgate.run.external import external_versions
 from headgate.run.gating import loose_checks, weigh_loose
+from headgate.run.groups import publish_groups
 from headgate.run.landings import land_tables, tables_to_land
 from headgate.run.options import RunOptions
 from headgate.run.publishing import publish_staged
@@ -29,7 +30,6 @@ from headgate.spec.recorded import Recorded
 from headgate.spec.steps import Plan, Step
 from headgate.spec.verdicts import Verdict
 from headgate.state.leases import LeaseKeeper
-from headgate.transform.inferred import inferences
 
 RUN_LEASE_SECONDS = 30.0
 PUBLISH_TRIES = 3
@@ -126,7 +126,7 @@ class Running:
             )
             _add_inferred(outcome, builder)
             self._weigh_loose(outcome, builder)
-            withdraw(outcome, steps, self._groups())
+            withdraw(outcome, steps, publish_groups(self.ctx.project))
             self._tell_withdrawn(outcome)
             keeper.check()
             point("run.before_publish")
@@ -175,18 +175,6 @@ class Running:
         for uid, result in outcome.results.items():
             if result.status in ("skipped", "blocked"):
                 self.ctx.emit("dataset.stale", step=uid, dataset=result.dataset, status=result.status, reason=result.reason)
-
-    def _groups(self) -> tuple[frozenset[str], ...]:
-        """Declared publish groups, and every view with its nearest table ancestors (LAKE.md 13)."""
-        project = self.ctx.project
-        declared: dict[str, set[str]] = {name: set(members) for name, members in project.publish_groups.items()}
-        for uid, node in project.nodes.items():
-            if node.publish_group:
-                declared.setdefault(node.publish_group, set()).add(uid)
-        for uid, node in project.nodes.items():
-            if node.config.get("inferred_members"):
-                declared[f"inferred members of {uid}"] = {uid, *(i.dimension.unique_id for i in inferences(project, node))}
-        return tuple(frozenset(g) for g in declared.values())
 
     def finish(self, built: Sequence[StepResult], landed: Sequence[StepResult]) -> RunResult:
         """The run's result, recorded."""

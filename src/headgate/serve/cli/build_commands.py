@@ -51,7 +51,8 @@ def show_plan(screen: Screen, made: Plan, *, command: str = "headgate run") -> N
     todo = made.todo
     certain = [s for s in todo if not s.conditional]
     for step in certain:
-        how = step.action if step.action == "land" else step.build
+        status = "land" if step.action == "land" else step.status
+        how = "" if step.action == "land" else step.build
         expected = ", ".join(
             text
             for text in (
@@ -61,7 +62,7 @@ def show_plan(screen: Screen, made: Plan, *, command: str = "headgate run") -> N
             if text
         )
         screen.line(
-            f"  {styled(step.status)} [bold]{escape(step.dataset)}[/bold] [dim]{how}{f' ({expected})' if expected else ''}[/dim]"
+            f"  {styled(status)} [bold]{escape(step.dataset)}[/bold] [dim]{how}{f' ({expected})' if expected else ''}[/dim]"
         )
         screen.line(f"      {escape(step.reason)}")
     _show_changes(screen, tuple(certain))
