@@ -72,9 +72,7 @@ class Ground:
         table = self.table(**declared)
         run_id, load_id = uuid7(), load_id or uuid7()
         workspace = self.lake.workspace(run_id)
-        drive = Drive(
-            table, self.lake, load_id, Secrets(str(self.root)), MemoryBreaker(), project_root=str(self.root), full=full
-        )
+        drive = Drive(table, self.lake, load_id, Secrets(str(self.root)), MemoryBreaker(), project_root=str(self.root), full=full)
         try:
             return land(
                 table,

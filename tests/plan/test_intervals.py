@@ -259,7 +259,11 @@ def test_narrowing_a_step_to_what_arrived(monthly: Any) -> None:
     step = replace(monthly.step("fct"), intervals=tuple(d.interval for d in monthly.datasets["marts.fct"].intervals))
     assert months(narrowed(step, monthly.project, entry, arrivals, monthly.now)) == ["2013-01", "2013-02", "2013-04"]
     monthly.datasets.pop("marts.fct")
-    assert months(narrowed(monthly.step("fct"), monthly.project, None, arrivals, monthly.now)) == ["2013-01", "2013-02", "2013-04"]
+    assert months(narrowed(monthly.step("fct"), monthly.project, None, arrivals, monthly.now)) == [
+        "2013-01",
+        "2013-02",
+        "2013-04",
+    ]
 
 
 @pytest.mark.parametrize(("key", "value"), [("begin", None), ("event_time", ""), ("batch_size", "fortnight"), ("begin", "soon")])

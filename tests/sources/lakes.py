@@ -86,6 +86,8 @@ class TrialLake:
 
     def _append(self, cursor: Any, batch: SqlBatch | ArrowBatch, relation: Relation, load_id: str) -> int:
         if isinstance(batch, ArrowBatch):
+            if not batch.data.num_columns:
+                return 0
             cursor.register("hg_batch", batch.data)
             seq = f"row_number() OVER () + {batch.first_seq - 1} AS _seq"
             select = f"SELECT *, {quote_literal(batch.unit)} AS _unit, {seq} FROM hg_batch"
