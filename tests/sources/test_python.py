@@ -68,9 +68,13 @@ def test_every_kind_of_rows_lands_with_its_types(trial: Trial) -> None:
         import pandas, polars, pyarrow
 
         def rows(context):
-            yield {"a": 1, "d": decimal.Decimal("1.50"), "t": datetime.datetime(2024, 1, 1), "n": {"x": 1}, "l": [1, 2], "b":
-            b"x"} yield [{"a": 2}, {"a": 3, "s": "text"}] yield pyarrow.table({"a": [4]}) yield pyarrow.record_batch({"a":
-            [5]}) yield pandas.DataFrame({"a": [6], "c": pandas.Categorical(["k"])}) yield polars.DataFrame({"a": [7]}) """,
+            yield {"a": 1, "d": decimal.Decimal("1.50"), "t": datetime.datetime(2024, 1, 1), "n": {"x": 1}, "l": [1, 2], "b": b"x"}
+            yield [{"a": 2}, {"a": 3, "s": "text"}]
+            yield pyarrow.table({"a": [4]})
+            yield pyarrow.record_batch({"a": [5]})
+            yield pandas.DataFrame({"a": [6], "c": pandas.Categorical(["k"])})
+            yield polars.DataFrame({"a": [7]})
+        """,
     )
     assert trial.load(table) == 7
     kinds = {c.name: c.type for c in trial.lake.columns(table.relation) or ()}
