@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup demo test check types soak bench docs clean
+.PHONY: help setup demo test check soak bench docs clean
 
 help:
 	@echo "make demo    see it all work on real data (under a minute after set-up)"
@@ -13,6 +13,8 @@ help:
 	@echo "make setup   the environment alone"
 	@echo "make check   linters, types and import contracts alone"
 	@echo "make bench   the benchmarks, with ratios"
+	@echo "make docs    the reference pages, from the code"
+	@echo "make clean   remove the environment and what runs have left here"
 	@echo "make soak    the long crash and property runs"
 
 $(STAMP): pyproject.toml constraints.txt scripts/setup.sh
@@ -38,6 +40,9 @@ soak: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+docs: $(STAMP)
+	$(BIN)/python scripts/reference.py
 
 clean:
 	rm -rf $(VENV) demo .headgate
