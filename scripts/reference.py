@@ -134,7 +134,8 @@ def keys() -> str:
     from headgate.declare import keys as k
 
     groups = (
-        ("headgate.yml", k.PROJECT_KEYS), ("lake", k.LAKE_KEYS), ("environments.<name>", k.ENVIRONMENT_KEYS), ("prices", k.PRICE_KEYS), ("quotas", k.QUOTA_KEYS),
+        ("headgate.yml", k.PROJECT_KEYS), ("lake", k.LAKE_KEYS), ("environments.<name>", k.ENVIRONMENT_KEYS),
+        ("prices", k.PRICE_KEYS), ("quotas", k.QUOTA_KEYS),
         ("a model in a property file", k.MODEL_KEYS), ("config of a model", sorted(k.MODEL_CONFIG)), ("a column", k.COLUMN_KEYS),
     )  # fmt: skip
     return "# Keys\n\nUnknown keys are errors with the nearest spelling.\n\n" + table(

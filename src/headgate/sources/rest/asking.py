@@ -32,16 +32,31 @@ _AUTH: dict[str, Callable[..., Any]] = {
 }
 
 
-class _TimedAdapter(HTTPAdapter):
-    """Every request has a time-out, whoever makes it."""
+class _Adapter(HTTPAdapter):
+    """Every request has a time-out, every answer a largest size, and a token that the server let expire early is asked for again once."""
 
-    def __init__(self, seconds: float, **terms: Any) -> None:
-        self.seconds = seconds
+    def __init__(self, request: ExtractRequest, credential: Any, **terms: Any) -> None:
+        self.source, self.seconds = request.table.source, request.table.timeout
+        self.bytes_max = int(request.table.options.get("page_bytes_max", 268_435_456))
+        self.credential = credential
         super().__init__(**terms)
 
-    def send(self, request: Any, **terms: Any) -> Any:  # type: ignore[override]
+    def send(self, request: Any, **terms: Any) -> requests.Response:  # type: ignore[override]
+        """Send, with all of that."""
         terms["timeout"] = terms.get("timeout") or (10.0, self.seconds)
-        return super().send(request, **terms)
+        response = super().send(request, **terms)
+        if (
+            response.status_code == 401
+            and isinstance(self.credential, auth.OAuth2ClientCredentials)
+            and self.credential.access_token
+        ):
+            self.credential.access_token = None
+            response = super().send(self.credential(request.copy()), **terms)
+        if int(response.headers.get("Content-Length") or 0) > self.bytes_max or len(response.content) > self.bytes_max:
+            raise SourceBroken(
+                f"an answer of source '{self.source}' is larger than {self.bytes_max:,} bytes", todo="ask for smaller pages"
+            )
+        return response
 
 
 def client(request: ExtractRequest) -> RESTClient:
@@ -60,10 +75,9 @@ def client(request: ExtractRequest) -> RESTClient:
         total=RETRIES, backoff_factor=0.3, backoff_jitter=0.3, status_forcelist=(429, 500, 502, 503, 504), allowed_methods=None,
         respect_retry_after_header=True, raise_on_status=False,
     )  # fmt: skip
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, _TimedAdapter(request.table.timeout, max_retries=retry))
     credential = _made("auth", given.get("auth"), _AUTH, request)
-    session.hooks["response"] = [_size_limit(request), _refresh(session, credential)]
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _Adapter(request, credential, max_retries=retry))
     return RESTClient(
         base_url=str(given["base_url"]).rstrip("/") + "/",
         headers={**dict(given.get("headers") or {}), **dict(request.table.options.get("headers") or {})},
@@ -93,34 +107,3 @@ def _made(what: str, declared: Any, known: Mapping[str, Callable[..., Any]], req
         raise DeclarationError(
             f"{what} '{kind}' of source '{request.table.source}': {error}", expected="the settings of that kind"
         ) from None
-
-
-def _size_limit(request: ExtractRequest) -> Callable[..., None]:
-    limit = int(request.table.options.get("page_bytes_max", 268_435_456))
-
-    def check(response: requests.Response, *_: Any, **__: Any) -> None:
-        if int(response.headers.get("Content-Length") or 0) > limit or len(response.content) > limit:
-            raise SourceBroken(
-                f"an answer of source '{request.table.source}' is larger than {limit:,} bytes", todo="ask for smaller pages"
-            )
-
-    return check
-
-
-def _refresh(session: requests.Session, credential: Any) -> Callable[..., Any]:
-    """A token that the server has let expire early is asked for again, once a request."""
-
-    def again(response: requests.Response, *_: Any, **terms: Any) -> Any:
-        if (
-            response.status_code != 401
-            or not isinstance(credential, auth.OAuth2ClientCredentials)
-            or response.request.headers.get("X-Again")
-        ):
-            return response
-        credential.access_token = None
-        fresh = response.request.copy()
-        fresh.headers["X-Again"] = "1"
-        fresh = credential(fresh)
-        return session.send(fresh, **{k: v for k, v in terms.items() if k in ("timeout", "verify", "proxies", "cert")})
-
-    return again
