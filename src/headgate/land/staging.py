@@ -145,7 +145,7 @@ class Stager:
         if len(names) == 1:
             unit = quote_literal(names[0])
         else:
-            unit = "[" + ", ".join(quote_literal(n) for n in names) + f"][{quote_ident(INDEX)} + 1]"
+            unit = "[" + ", ".join(quote_literal(n) for n in names) + f"][CAST({quote_ident(INDEX)} AS BIGINT) + 1]"
         if len(numbered.schema) == 2:  # nothing but index and number: no columns, no rows
             return None
         cursor.register("_headgate_rows", numbered.reader)

@@ -76,7 +76,7 @@ def _parquet_fault(path: str, cursor: Cursor) -> str | None:
 def _unit(files: Sequence[FoundFile]) -> str:
     if len(files) == 1:
         return quote_literal(files[0].unit.name)
-    return "[" + ", ".join(quote_literal(f.unit.name) for f in files) + "][file_index + 1]"
+    return "[" + ", ".join(quote_literal(f.unit.name) for f in files) + "][CAST(file_index AS BIGINT) + 1]"
 
 
 def _names(reader: str, cursor: Cursor) -> str:
