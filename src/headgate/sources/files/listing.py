@@ -209,7 +209,8 @@ def _download(url: str, cursor: Cursor, staging: str) -> str:
     import duckdb
 
     Path(staging).mkdir(parents=True, exist_ok=True)
-    target = Path(staging) / (hashlib.sha256(url.encode()).hexdigest()[:16] + "-" + url.split("?")[0].rsplit("/", 1)[-1])
+    # No ending of the URL's: the engine would pack a file named .gz once more.
+    target = Path(staging) / f"{hashlib.sha256(url.encode()).hexdigest()[:24]}.download"
     try:
         cursor.execute(
             f"COPY (SELECT content FROM read_blob({quote_literal(url)})) TO {quote_literal(str(target))} (FORMAT blob)"
