@@ -8,9 +8,15 @@ from headgate.spec.names import Column, quote_ident, quote_literal
 from headgate.spec.staged import APPEND, DELTA, REPLACE, VIEW, Staged
 
 
-def apply_staged(cursor: Cursor, lake: Lake, staged: Staged, relations: dict[str, str]) -> None:
-    """Make the target what `staged` says. The caller owns the transaction and `relations`: every relation with its kind, kept up to date
-    here, because the intervals of one table come one after another."""
+def apply_staged(cursor: Cursor, lake: Lake, staged: Staged, relations: dict[str, str], shaped: set[str]) -> None:
+    """Make the target what `staged` says.
+
+    The caller owns the transaction, `relations` (every relation with its kind) and `shaped` (datasets whose columns this bundle has
+    settled). Both are kept up to date here, because the intervals of one table come one after another: only the first makes the table anew
+    or alters it, else each would drop the rows of the one before.
+    """
+    settled = staged.dataset in shaped
+    shaped.add(staged.dataset)
     if not any(name.startswith(f"{staged.relation.schema}.") for name in relations):
         cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_ident(lake.name)}.{quote_ident(staged.relation.schema)}")
     standing = relations.get(str(staged.relation))
@@ -21,10 +27,10 @@ def apply_staged(cursor: Cursor, lake: Lake, staged: Staged, relations: dict[str
     if standing == "view":
         cursor.execute(f"DROP VIEW {staged.relation.sql(lake.name)}")
         standing = None
-    fresh = standing is None or staged.schema_change == "breaking"
+    fresh = standing is None or (staged.schema_change == "breaking" and not settled)
     if fresh:
         _create(cursor, lake, staged, standing is not None)
-    else:
+    elif not settled:
         for action in staged.alter:
             cursor.execute(f"ALTER TABLE {staged.relation.sql(lake.name)} {action}")
     if staged.kind == REPLACE and not fresh:
@@ -50,7 +56,7 @@ def _create(cursor: Cursor, lake: Lake, staged: Staged, replace: bool) -> None:
     """Create the table with its partitioning, order and comment. Only a breaking change replaces a table that stands
     (LAKE.md 6)."""
     name = staged.relation.sql(lake.name)
-    columns = ", ".join(f"{quote_ident(c.name)} {c.type}" for c in staged.columns)
+    columns = ", ".join(f"{quote_ident(c.name)} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in staged.columns)
     cursor.execute(f"CREATE {'OR REPLACE ' if replace else ''}TABLE {name} ({columns})")
     if staged.partition_by:
         cursor.execute(f"ALTER TABLE {name} SET PARTITIONED BY ({', '.join(staged.partition_by)})")
@@ -69,6 +75,9 @@ def _delete(cursor: Cursor, lake: Lake, staged: Staged) -> None:
         key = ", ".join(map(quote_ident, staged.key))
         if len(staged.key) == 1:
             cursor.execute(f"DELETE FROM {name} WHERE {key} IN (SELECT {key} FROM {staged.rows_sql})")
+            # IN finds no NULL; rows of several columns below compare NULLs as equal. The target is looked at only if there is one.
+            if cursor.execute(f"SELECT 1 FROM {staged.rows_sql} WHERE {key} IS NULL LIMIT 1").fetchone():
+                cursor.execute(f"DELETE FROM {name} WHERE {key} IS NULL")
         else:
             cursor.execute(f"DELETE FROM {name} WHERE ({key}) IN (SELECT ({key}) FROM {staged.rows_sql})")
 

@@ -29,8 +29,17 @@ class Done:
 
 
 def clean_staging(lake: Lake, root: str, *, keep: Collection[str], older_than: timedelta, dry_run: bool) -> Done:
-    """Remove staging folders and unregistered staged Parquet of runs that are not in `keep` and older than `older_than`."""
+    """Remove staging folders and unregistered staged Parquet of runs that are not in `keep` and older than `older_than`.
+
+    Under the writer lock: a publish that is about to register a file is either over, and the catalog names it, or has not begun.
+    """
     limit = time.time() - older_than.total_seconds()
+    with lake.transaction(["*"], author="clean staging", message="clean staging"):
+        return _clean_staging(lake, root, keep, limit, dry_run)
+
+
+def _clean_staging(lake: Lake, root: str, keep: Collection[str], limit: float, dry_run: bool) -> Done:
+    """What `clean_staging` says, up to the modification time `limit`."""
     gone: list[Path] = []
     runs = Path(root) / ".headgate" / "runs"
     for folder in sorted(runs.iterdir()) if runs.is_dir() else ():
@@ -65,10 +74,14 @@ def _size(path: Path) -> int:
 
 
 def registered_files(lake: Lake) -> set[str]:
-    """The names of all data files that the catalog knows, at any snapshot."""
+    """The names of all data files that the catalog knows, at any snapshot, or that it has scheduled for its own, later, deletion."""
+    metadata = quote_ident("__ducklake_metadata_" + lake.name)
     cursor = lake.cursor()
     try:
-        rows = cursor.execute(f"SELECT path FROM {quote_ident('__ducklake_metadata_' + lake.name)}.ducklake_data_file").fetchall()
+        rows = cursor.execute(
+            f"SELECT path FROM {metadata}.ducklake_data_file UNION ALL "
+            f"SELECT path FROM {metadata}.ducklake_files_scheduled_for_deletion"
+        ).fetchall()
     finally:
         cursor.close()
     return {str(path).rsplit("/", 1)[-1] for (path,) in rows}

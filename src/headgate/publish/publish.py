@@ -16,7 +16,7 @@ from headgate.publish.apply import apply_staged
 from headgate.publish.records import insert_rows, publication_row
 from headgate.spec.clock import now_iso
 from headgate.spec.crash import point
-from headgate.spec.errors import FenceLost, LakeConflict, LedgerUnbalanced
+from headgate.spec.errors import EngineFailed, FenceLost, LakeConflict, LedgerUnbalanced
 from headgate.spec.ids import uuid7
 from headgate.spec.names import bind, quote_ident
 from headgate.spec.staged import Staged
@@ -64,6 +64,12 @@ def publish(lake: Lake, bundle: Bundle) -> PublishResult:
         except LakeConflict:
             if tried == COMMIT_TRIES - 1:
                 raise
+        except EngineFailed:
+            # The commit may have landed without an answer: only the ledger knows.
+            landed = _landed(lake, bundle)
+            if landed is None:
+                raise
+            return landed
     raise AssertionError("unreachable")
 
 
@@ -95,9 +101,9 @@ def _write(cursor: Cursor, lake: Lake, bundle: Bundle, todo: Sequence[Staged], v
     superseded = []
     rows = []
     at = now_iso()
-    relations = dict(lake.relations())
+    relations, shaped = dict(lake.relations()), set[str]()
     for staged in todo:
-        apply_staged(cursor, lake, staged, relations)
+        apply_staged(cursor, lake, staged, relations, shaped)
     point("publish.after_data")
     for staged in todo:
         moved = [d for d, v in staged.inputs.items() if d in versions and d not in new and versions[d] != v]
@@ -173,6 +179,18 @@ def check_fence(cursor: Cursor, lake: str, name: str, token: int) -> None:
         cursor.execute(bind(f"UPDATE {table} SET token = ? WHERE name = ?", [token, name]))
 
 
+def attempts_published(lake: Lake, run_id: str) -> int:
+    """How many attempts of a run have published something: a run that is resumed, or publishes in groups, takes the next number."""
+    cursor = lake.cursor()
+    try:
+        row = cursor.execute(
+            bind(f"SELECT max(attempt) FROM {quote_ident(lake.name)}.headgate.publications WHERE run_id = ?", [run_id])
+        ).fetchone()
+    finally:
+        cursor.close()
+    return int(row[0]) if row and row[0] is not None else 0
+
+
 def newest_fence(lake: Lake, name: str) -> int:
     """The newest token that has written under `name`; 0 when none has."""
     cursor = lake.cursor()
@@ -183,6 +201,23 @@ def newest_fence(lake: Lake, name: str) -> int:
     finally:
         cursor.close()
     return int(row[0]) if row and row[0] is not None else 0
+
+
+def _landed(lake: Lake, bundle: Bundle) -> PublishResult | None:
+    """The result of a commit that landed although it reported an error; None when it did not land, or the lake cannot say."""
+    import duckdb
+
+    try:
+        cursor = lake.cursor()
+        try:
+            done = published_already(cursor, lake.name, bundle.run_id, bundle.attempt)
+        finally:
+            cursor.close()
+    except duckdb.Error:
+        return None  # the first error is the one to report
+    if any(_key(s) not in done for s in bundle.staged):
+        return None
+    return PublishResult({s.dataset: done[_key(s)] for s in bundle.staged})
 
 
 def _prove(lake: Lake, bundle: Bundle, result: PublishResult) -> None:

@@ -13,7 +13,7 @@ import duckdb
 
 from headgate.engines.duckdb.connection import attach, connect
 from headgate.engines.duckdb.ledger import create_tables, read_position, read_recorded
-from headgate.engines.duckdb.locks import AdvisoryLock, FileLock, WriterLock
+from headgate.engines.duckdb.locks import WHOLE_LAKE, AdvisoryLock, FileLock, WriterLock
 from headgate.engines.duckdb.workspace import StageWorkspace
 from headgate.ports.engine import Cursor, Workspace
 from headgate.spec.errors import EngineFailed, HeadgateError, LakeConflict, WorldError
@@ -22,8 +22,7 @@ from headgate.spec.positions import Position
 from headgate.spec.project import LakeSpec
 from headgate.spec.recorded import Recorded
 
-ALL_TABLES = ("*",)
-"""What a writer names that must exclude every other writer."""
+ALL_TABLES = (WHOLE_LAKE,)
 
 
 def open_lake(spec: LakeSpec, root: str, *, read_only: bool = False) -> DuckLake:

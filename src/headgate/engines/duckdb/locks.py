@@ -19,6 +19,8 @@ from typing import Any, Protocol
 from headgate.spec.errors import LockHeld, WorldError
 
 WAIT_SECONDS = 120.0
+WHOLE_LAKE = "*"
+"""What a writer names that must exclude every other writer."""
 _mutexes: dict[str, threading.RLock] = {}
 _guard = threading.Lock()
 
@@ -89,7 +91,8 @@ class FileLock:
 class AdvisoryLock:
     """The lock of a PostgreSQL catalog: an advisory lock per table, taken in one order on a connection of its own.
 
-    The server gives the locks back when the connection ends.
+    A writer of named tables shares the lock of the whole lake; a writer of "*" (maintenance, the first opening) has it alone, and so
+    excludes them all. The server gives the locks back when the connection ends.
     """
 
     def __init__(self, dsn: str, wait_seconds: float = WAIT_SECONDS) -> None:
@@ -102,13 +105,16 @@ class AdvisoryLock:
         """Hold the locks of `tables`."""
         import psycopg
 
-        keys = sorted({_key(t) for t in tables})
+        whole = WHOLE_LAKE in tables
+        keys = [] if whole else sorted({_key(t) for t in tables})
         if not self._mutex.acquire(timeout=self.wait_seconds):
             raise self._held(tables)
         try:
             connection = self._connect()
             try:
                 connection.execute(f"SET lock_timeout = {int(self.wait_seconds * 1000)}")
+                # The lake's own lock comes first for everybody: one order for all, so that nobody waits in a circle.
+                connection.execute(f"SELECT pg_advisory_lock{'' if whole else '_shared'}(%s)", (_key(WHOLE_LAKE),))
                 for key in keys:
                     connection.execute("SELECT pg_advisory_lock(%s)", (key,))
             except psycopg.errors.LockNotAvailable as error:
@@ -122,16 +128,17 @@ class AdvisoryLock:
             try:
                 yield
             finally:
-                self._release(keys)
+                self._release(keys, whole)
         finally:
             self._mutex.release()
 
-    def _release(self, keys: Sequence[int]) -> None:
+    def _release(self, keys: Sequence[int], whole: bool) -> None:
         import psycopg
 
         try:
             for key in reversed(keys):
                 self._connection.execute("SELECT pg_advisory_unlock(%s)", (key,))
+            self._connection.execute(f"SELECT pg_advisory_unlock{'' if whole else '_shared'}(%s)", (_key(WHOLE_LAKE),))
         except psycopg.Error:
             self._drop()  # the connection is gone, and its locks with it
 

@@ -202,11 +202,12 @@ class StageWorkspace:
                 Path(path).unlink(missing_ok=True)
 
     def _registered(self, files: list[str]) -> set[str]:
-        """Those of `files` that the catalog names."""
+        """Those of `files` that the catalog names, or will delete itself when readers of old snapshots are gone."""
         if not files:
             return set()
         metadata = quote_ident("__ducklake_metadata_" + self._lake.name)
-        rows = self._connection.cursor().execute(f"SELECT path FROM {metadata}.ducklake_data_file").fetchall()
+        sql = f"SELECT path FROM {metadata}.ducklake_data_file UNION ALL SELECT path FROM {metadata}.ducklake_files_scheduled_for_deletion"
+        rows = self._connection.cursor().execute(sql).fetchall()
         named = {str(p).rsplit("/", 1)[-1] for (p,) in rows}
         return {p for p in files if p.rsplit("/", 1)[-1] in named}
 
