@@ -104,6 +104,14 @@ def test_new_columns_and_wider_types_are_applied(ground: Ground) -> None:
     assert ground.sql("SELECT count(*) FROM lake.headgate.schema_changes WHERE decision = 'apply'") == [(2,)]
 
 
+def test_widening_that_would_change_a_number_blocks(ground: Ground) -> None:
+    ground.put("a.csv", "id\n9007199254740993\n")
+    ground.land()
+    ground.put("b.csv", "id\n1.5\n")
+    assert "1 values would change" in ground.land().reason
+    assert ground.sql("SELECT id FROM lake.raw_shop.orders") == [(9007199254740993,)]
+
+
 def test_a_missing_column_blocks_unless_the_rule_allows_it(ground: Ground) -> None:
     ground.put("a.csv", "id,amount\n1,5\n")
     ground.land()

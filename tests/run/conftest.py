@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 from orders_world import World
 
@@ -25,6 +21,3 @@ def catalog_world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     if request.param == "sqlite":
         return World.create(tmp_path / "orders")
     return World.create(tmp_path / "orders", request.getfixturevalue("pg_database"))
-
-
-Forker = Callable[..., int]

@@ -14,16 +14,20 @@ from headgate.spec.names import Column, quote_ident
 from headgate.spec.project import SourceTable
 from headgate.spec.verdicts import BLOCK, PASS, WARN, GateResult, Verdict
 
+EXACT_IN_DOUBLE = 2**53
 Checks = Callable[[str, Sequence[Column]], GateResult]
 
 
-def judge(table: SourceTable, load: StagedLoad, shape: Shape, rows_sql: str, workspace: Workspace, checks: Checks) -> GateResult:
-    """Every verdict on the load. The checks are not asked about rows whose schema is blocked already."""
+def judge(
+    table: SourceTable, load: StagedLoad, shape: Shape, rows_sql: str, raw_sql: str, workspace: Workspace, checks: Checks
+) -> GateResult:
+    """Every verdict on the load. `raw_sql` names the raw table. The checks are not asked about rows whose schema is blocked already."""
     dataset = str(table.relation)
     verdicts = [_malformed(table, load, workspace), *_schema(dataset, shape, load)]
     if load.rows == 0:
         verdicts.append(Verdict("volume", "volume", dataset, WARN, 0, 0, "delta", message="the load brings no rows"))
     if load.rows and not shape.blocked:
+        verdicts += _inexact(dataset, shape, raw_sql, workspace)
         verdicts += _keys(table, load, shape, rows_sql, workspace)
         verdicts += checks(rows_sql, shape.columns).verdicts
     return GateResult(dataset, tuple(verdicts), shape.changes)
@@ -63,6 +67,25 @@ def _schema(dataset: str, shape: Shape, load: StagedLoad) -> list[Verdict]:
         message = f"column '{change.column}': {kind}: {change.reason}"
         failures = 1 if outcome == BLOCK else 0
         found.append(Verdict("schema", "schema", dataset, outcome, failures, load.rows, "delta", change.column, message))
+    return found
+
+
+def _inexact(dataset: str, shape: Shape, raw_sql: str, workspace: Workspace) -> list[Verdict]:
+    """Whole numbers that stand in raw and that a widening to DOUBLE would change."""
+    found = []
+    for change in shape.applied:
+        if change.kind != "type_widened" or change.to_type != "DOUBLE" or change.from_type == "FLOAT":
+            continue
+        column = quote_ident(change.column)
+        sql = f"SELECT * FROM {raw_sql} WHERE abs(CAST({column} AS DECIMAL(38,10))) > {EXACT_IN_DOUBLE}"
+        with closing(workspace.cursor()) as cursor:
+            cursor.execute(f"SELECT count(*) FROM ({sql})")
+            row = cursor.fetchone()
+        if row and row[0]:
+            message = (
+                f"column '{change.column}' cannot be widened from {change.from_type} to DOUBLE: {row[0]} values would change"
+            )
+            found.append(Verdict("schema", "schema", dataset, BLOCK, row[0], 0, "table", change.column, message, sql=sql))
     return found
 
 

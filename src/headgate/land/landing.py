@@ -153,7 +153,8 @@ class _Landing:
     def _weigh_and_commit(self, base: Standing, staged: StagedLoad) -> LoadResult:
         known = self.lake.columns(self.table.relation)
         form = shape(self.dataset, staged.parts, known, self.table.on_schema_change)
-        gate = judge(self.table, staged, form, self._rows_sql(staged, form), self.workspace, self.checks)
+        raw_sql = self.table.relation.sql(self.lake.name)
+        gate = judge(self.table, staged, form, self._rows_sql(staged, form), raw_sql, self.workspace, self.checks)
         point("land.after_gate")
         load = Load(
             self.table, self.run_id, self.load_id, staged, form, base, known, self.fence,

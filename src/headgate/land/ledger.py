@@ -81,7 +81,7 @@ def standing(cursor: Cursor, catalog: str, dataset: str) -> Standing:
         if status == "accepted":
             accepted[name], loads_of[name] = unit, load_id
             blocked.pop(name, None)
-        else:
+        elif digest:  # without a hash nothing tells a repaired piece from the same one: it is read again anyway
             blocked[name], blocked_loads[name] = unit, load_id
     state = json.loads(newest[1] or "{}") if newest else {}
     return Standing(newest[0] if newest else None, state, accepted, loads_of, blocked, blocked_loads, newest[2] if newest else "")

@@ -111,26 +111,18 @@ def _by_replacement(cursor: Cursor, lake: Lake, relation: Relation, at: str, col
 
 def _newest(cursor: Cursor, lake: Lake, relation: Relation) -> dict[str, Any]:
     """The newest publication of the table."""
-    return _one(cursor, lake, relation, "TRUE")
+    return _one(cursor, lake, relation, "")
 
 
 def _version_at(cursor: Cursor, lake: Lake, relation: Relation, to: str) -> dict[str, Any]:
-    """The publication that stood at `to`."""
-    metadata = quote_ident("__ducklake_metadata_" + lake.name)
-    if to.isdigit():
-        row = cursor.execute(
-            f"SELECT CAST(snapshot_time AS VARCHAR) FROM {metadata}.ducklake_snapshot WHERE snapshot_id = {int(to)}"
-        ).fetchone()
-        moment = str(row[0]) if row else ""
-    else:
-        moment = to + "+00"
-    return _one(cursor, lake, relation, f"published_at <= CAST(TIMESTAMPTZ {quote_literal(moment)} AS TIMESTAMP)")
+    """The publication that stood at `to`, as the ledger itself was then."""
+    return _one(cursor, lake, relation, f" AT ({_when(to)})")
 
 
-def _one(cursor: Cursor, lake: Lake, relation: Relation, where: str) -> dict[str, Any]:
-    name = f"{quote_ident(lake.name)}.headgate.publications"
+def _one(cursor: Cursor, lake: Lake, relation: Relation, at: str) -> dict[str, Any]:
+    name = f"{quote_ident(lake.name)}.headgate.publications{at}"
     row = cursor.execute(
-        bind(f"SELECT * FROM {name} WHERE dataset = ? AND {where} ORDER BY publication_id DESC LIMIT 1", [str(relation)])
+        bind(f"SELECT * FROM {name} WHERE dataset = ? ORDER BY publication_id DESC LIMIT 1", [str(relation)])
     ).fetchone()
     if row is None:
         raise UsageError(

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from headgate.plan import make, plan_to_json
 from headgate.ports.engine import Lake, Workspace
-from headgate.publish.publish import newest_fence
+from headgate.publish.publish import attempts_published, newest_fence
 from headgate.run import holding
 from headgate.run.building import Builder
 from headgate.run.context import RunContext
@@ -104,7 +104,9 @@ class Running:
         results: tuple[StepResult, ...] = ()
         if todo:
             self.ctx.state.save_plan(self.ctx.run_id, plan_to_json(plan))
-            workspace = self.ctx.lake.workspace(self.ctx.run_id, resume=self.options.resume)
+            workspace = self.ctx.lake.workspace(
+                self.options.resume_from or self.ctx.run_id, resume=self.options.resume_from is not None
+            )
             try:
                 results = self._walk(plan, todo, recorded, workspace, keeper)
             except BaseException:
@@ -119,8 +121,9 @@ class Running:
     ) -> tuple[StepResult, ...]:
         """Build, weigh, withdraw, publish; again for what another writer has outdated meanwhile."""
         steps = {s.unique_id: s for s in todo}
+        before = attempts_published(self.ctx.lake, self.ctx.run_id)
         for attempt in range(1, PUBLISH_TRIES + 1):
-            builder = Builder(self.ctx, workspace, recorded, plan, resume=self.options.resume or attempt > 1)
+            builder = Builder(self.ctx, workspace, recorded, plan, resume=self.options.resume_from is not None or attempt > 1)
             outcome = Walk(todo, builder.build, threads=self.options.threads, told=self._told).walk(
                 fail_fast=self.options.fail_fast
             )
@@ -130,7 +133,7 @@ class Running:
             self._tell_withdrawn(outcome)
             keeper.check()
             point("run.before_publish")
-            outdated, results = publish_staged(self.ctx, outcome, steps, keeper, attempt=attempt, reason=self.reason)
+            outdated, results = publish_staged(self.ctx, outcome, steps, keeper, attempt=before + attempt, reason=self.reason)
             if not outdated:
                 point("run.after_publish")
                 return results

@@ -112,11 +112,10 @@ class Session:
         `wait_seconds`.
         """
         options = RunOptions(
-            tuple(expressions), tuple(exclude), full_refresh, interval_from, interval_to, resume, land, fail_fast,
+            tuple(expressions), tuple(exclude), full_refresh, interval_from, interval_to, self._resumed() if resume else None, land, fail_fast,
             threads or int(self.project.options.get("threads", 2)), wait_seconds, tuple(listeners),
         )  # fmt: skip
-        run_id = self._resumed() if resume else None
-        with self.context("run", options.listeners, run_id=run_id) as ctx:
+        with self.context("run", options.listeners) as ctx:
             result = Running(ctx, options, self.select(expressions, exclude)).whole()
         settling.settle(self, result, options)
         return result
@@ -169,10 +168,10 @@ class Session:
         """Clean up leftovers by age, merge small files, expire old snapshots."""
         return repairing.maintain(self, dry_run, older_than_hours)
 
-    def context(self, command: str, listeners: Sequence[Listener] = (), *, run_id: str | None = None) -> settling.Recorded:
+    def context(self, command: str, listeners: Sequence[Listener] = ()) -> settling.Recorded:
         """The surroundings of one recorded call: a run id, a pinned clock, events, and its end in the state database."""
         ctx = RunContext(
-            run_id or uuid7(), self.project, self.templates, self.lake, self.state, Clock.start(), self.secrets, tuple(listeners)
+            uuid7(), self.project, self.templates, self.lake, self.state, Clock.start(), self.secrets, tuple(listeners)
         )
         return settling.Recorded(ctx, command)
 

@@ -64,17 +64,15 @@ def _when(moment: str) -> str:
 
 
 def _before_last(session: Session, dataset: str) -> str:
-    """The snapshot just before the table's last publication."""
-    lake = quote_ident("__ducklake_metadata_" + session.lake.name)
+    """The snapshot just before the run that published the table last: commits carry their run's id as author."""
+    metadata = quote_ident("__ducklake_metadata_" + session.lake.name)
     table = session.query(
-        f"SELECT max(s.snapshot_id) AS id FROM {lake}.ducklake_snapshot s WHERE CAST(CAST(s.snapshot_time AS TIMESTAMPTZ) AS TIMESTAMP) < "
-        f"(SELECT max(published_at) FROM {session.lake.name}.headgate.publications WHERE dataset = {quote_literal(dataset)})"
+        f"SELECT min(c.snapshot_id) - 1 AS id FROM {metadata}.ducklake_snapshot_changes c WHERE c.author = "
+        f"(SELECT arg_max(run_id, publication_id) FROM {session.lake.name}.headgate.publications WHERE dataset = {quote_literal(dataset)})"
     )
     found = table.to_pylist()[0]["id"]
     if found is None:
-        raise UsageError(
-            f"{dataset} has one version only", expected="two snapshots to compare", todo="name them: --from and --to"
-        )
+        raise UsageError(f"{dataset} was never published", expected="two snapshots to compare", todo="name them: --from and --to")
     return str(found)
 
 
