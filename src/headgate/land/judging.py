@@ -77,7 +77,7 @@ def _inexact(dataset: str, shape: Shape, raw_sql: str, workspace: Workspace) -> 
         if change.kind != "type_widened" or change.to_type != "DOUBLE" or change.from_type == "FLOAT":
             continue
         column = quote_ident(change.column)
-        sql = f"SELECT * FROM {raw_sql} WHERE abs(CAST({column} AS DECIMAL(38,10))) > {EXACT_IN_DOUBLE}"
+        sql = f"SELECT * FROM {raw_sql} WHERE abs(CAST({column} AS DECIMAL(38,0))) > {EXACT_IN_DOUBLE}"
         with closing(workspace.cursor()) as cursor:
             cursor.execute(f"SELECT count(*) FROM ({sql})")
             row = cursor.fetchone()
