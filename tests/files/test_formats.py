@@ -192,3 +192,54 @@ def test_many_small_files_in_one_statement(ground: Ground) -> None:
     assert result.counts.rows_out == 1200
     assert ground.sql("SELECT count(*) FROM lake.raw_shop.orders WHERE _position.unit <> format('in/{:04d}.csv', id)") == [(0,)]
     assert ground.sql("SELECT count(*) FROM lake.headgate.load_units WHERE rows = 2") == [(600,)]
+
+
+def test_avro(ground: Ground) -> None:
+    (ground.root / "in").mkdir()
+    with duckdb.connect() as connection:
+        load_extension(connection, "avro")
+        connection.execute(
+            "COPY (SELECT 1::BIGINT AS id, 'x' AS name UNION ALL SELECT 2, 'y') "
+            f"TO '{ground.root}/in/a.avro' (FORMAT avro, ROOT_NAME 'r', FIELD_IDS {{'id': 1, 'name': 2}})"
+        )
+    assert ground.land().status == "accepted"
+    assert landed(ground) == ROWS
+    ground.put("b.avro", b"Obj\x01 not whole")
+    assert "in/b.avro" in ground.land().reason
+
+
+def commit_delta(table: Path, version: int, rows: pa.Table) -> None:
+    """One more version of a Delta table: a data file, and the log's entry that adds it."""
+    log = table / "_delta_log"
+    log.mkdir(parents=True, exist_ok=True)
+    data = table / f"part-{version}.parquet"
+    pq.write_table(rows, data)
+    fields = [{"name": n, "type": t, "nullable": True, "metadata": {}} for n, t in (("id", "long"), ("name", "string"))]
+    meta = {
+        "id": "5f1c",
+        "format": {"provider": "parquet", "options": {}},
+        "schemaString": json.dumps({"type": "struct", "fields": fields}),
+        "partitionColumns": [],
+        "configuration": {},
+    }
+    actions = [{"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}, {"metaData": meta}] if version == 0 else []
+    add = {
+        "path": data.name,
+        "partitionValues": {},
+        "size": data.stat().st_size,
+        "modificationTime": 0,
+        "dataChange": True,
+    }
+    lines = [json.dumps(a) for a in [*actions, {"add": add}]]
+    (log / f"{version:020}.json").write_text("\n".join(lines) + "\n")
+
+
+def test_delta(ground: Ground) -> None:
+    options = {"path": "in/orders", "format": "delta"}
+    commit_delta(ground.root / "in/orders", 0, TABLE)
+    assert ground.land(options=options).status == "accepted"
+    assert landed(ground) == ROWS
+    assert ground.land(options=options).status == "nothing"
+    commit_delta(ground.root / "in/orders", 1, TABLE.slice(0, 1))
+    assert ground.land(options=options).counts.rows_out == 3
+    assert ground.sql("SELECT count(*) FROM lake.raw_shop.orders__current") == [(3,)]

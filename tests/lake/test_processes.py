@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from lake_bench import Bench, build
+
 from servers.processes import Processes
 
 HERE = str(Path(__file__).parent)
@@ -109,4 +110,6 @@ def test_rule_01_processes_that_publish_different_tables_never_fail(bench: Bench
     for process in running:
         process.wait(100).expect(0)
     assert bench.rows("SELECT count(*) FROM lake.headgate.publications") == [(25,)]
-    assert bench.rows("SELECT (SELECT max(n) FROM lake.m.t0), (SELECT max(n) FROM lake.m.t1), (SELECT max(n) FROM lake.m.t2)") == [(7, 7, 7)]
+    assert bench.rows(
+        "SELECT (SELECT max(n) FROM lake.m.t0), (SELECT max(n) FROM lake.m.t1), (SELECT max(n) FROM lake.m.t2)"
+    ) == [(7, 7, 7)]
