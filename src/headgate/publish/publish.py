@@ -8,6 +8,8 @@ that an older delta is never laid over newer rows. Proof is re-read after COMMIT
 from __future__ import annotations
 
 import json
+import random
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,7 +23,9 @@ from headgate.spec.ids import uuid7
 from headgate.spec.names import bind, quote_ident
 from headgate.spec.staged import Staged
 
-COMMIT_TRIES = 5
+COMMIT_TRIES = 8
+PAUSE_SECONDS = 0.02
+"""Before the second try; twice as long before each further one, with jitter, so that two writers do not meet again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ def publish(lake: Lake, bundle: Bundle) -> PublishResult:
         except LakeConflict:
             if tried == COMMIT_TRIES - 1:
                 raise
+            time.sleep(PAUSE_SECONDS * 2**tried * random.uniform(0.5, 1.0))
         except EngineFailed:
             # The commit may have landed without an answer: only the ledger knows.
             landed = _landed(lake, bundle)
@@ -168,15 +173,15 @@ def check_fence(cursor: Cursor, lake: str, name: str, token: int) -> None:
     table = f"{quote_ident(lake)}.headgate.fences"
     row = cursor.execute(bind(f"SELECT max(token) FROM {table} WHERE name = ?", [name])).fetchone()
     stored = row[0] if row else None
-    if stored is None:
-        cursor.execute(bind(f"INSERT INTO {table} VALUES (?, ?)", [name, token]))
-    elif stored > token:
+    if stored is not None and stored > token:
         raise FenceLost(
             f"this writer's lease on '{name}' (token {token}) was taken over by token {stored}", expected="to be the newest holder",
             todo="nothing was published; run again",
         )  # fmt: skip
-    else:
-        cursor.execute(bind(f"UPDATE {table} SET token = ? WHERE name = ?", [token, name]))
+    if stored is None or stored < token:
+        # A row per token, never an update: on a PostgreSQL catalog one updated row makes commits of unrelated tables conflict. Writers of
+        # one table are ordered by its lock, so the newest token stands before the next of them begins.
+        cursor.execute(bind(f"INSERT INTO {table} VALUES (?, ?)", [name, token]))
 
 
 def attempts_published(lake: Lake, run_id: str) -> int:

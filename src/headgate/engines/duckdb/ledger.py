@@ -1,4 +1,4 @@
-"""The lake's own ledger: schema `headgate`, append-only but for `fences`. It is the truth; the state database mirrors it
+"""The lake's own ledger: schema `headgate`, append-only. It is the truth; the state database mirrors it
 (LAKE.md 16)."""
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ MEANINGS: Mapping[str, str] = {
     "dead_letters": "malformed records: where they were, why, and their text",
     "schema_changes": "every schema change with its decision and reason",
     "marks": "datasets that a run left at their last good version, and why",
-    "fences": "the newest fencing token of each lease; an older one rolls back",
+    "fences": "the fencing tokens of each lease, a row per token; a writer with an older one than the newest rolls back",
 }
 
 
