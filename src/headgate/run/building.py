@@ -37,6 +37,7 @@ class Builder:
         self.ctx, self.workspace, self.recorded, self.plan = ctx, workspace, recorded, plan
         self.external = external_versions(ctx.project, ctx.lake)
         self.staged: dict[str, Staged] = {}
+        self.built_anew: set[str] = set()
         self.inferred: dict[str, Staged] = {}
         self._guard = threading.Lock()
         self.kept: Mapping[str, Staged] = workspace.remembered() if resume else {}
@@ -162,14 +163,18 @@ class Builder:
         recorded = self.recorded.datasets.get(step.dataset)
         base = recorded.version if recorded is not None else None
         kept = self.kept.get(node.unique_id if interval is None else f"{node.unique_id}@{interval.start}")
+        anew = any(parent in self.built_anew for parent in step.depends_on)  # then what was staged from it shows what is no more
         if (
             kept is not None
+            and not anew
             and kept.base_version == base
             and kept.code_fingerprint == node.code_fingerprint
             and kept.inputs == inputs
         ):
             self.workspace.alias(node.relation, kept.overlay_sql or kept.rows_sql)
             return kept
+        with self._guard:
+            self.built_anew.add(node.unique_id)
         staged = build(
             step.build,
             node,
