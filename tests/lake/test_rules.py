@@ -194,7 +194,8 @@ def test_rule_06_replacing_keeps_identity(lake: DuckLake) -> None:
 
 def test_rule_07_a_file_is_registered_only_where_that_is_exact(lake: DuckLake) -> None:
     """An unpartitioned table registers the staged file; a partitioned one takes INSERT and so gets its folders."""
-    data = "SELECT path FROM __ducklake_metadata_lake.ducklake_data_file f JOIN __ducklake_metadata_lake.ducklake_table t USING (table_id) WHERE t.table_name = "
+    meta = "__ducklake_metadata_lake.ducklake_"
+    data = f"SELECT f.path FROM {meta}data_file f JOIN {meta}table t USING (table_id) WHERE t.table_name = "
     sql = "select i as id, date '2026-01-01' + (i % 60)::int as day from range(1000) t(i)"
     put(lake, "r1", staged(lake, sql, run="r1", rows_expected=10_000_000))
     assert all("hg-stage" in path for (path,) in rows(lake, data + "'t'"))

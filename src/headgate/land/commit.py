@@ -322,5 +322,4 @@ def _pass_fence(load: Load, lake: Lake, cursor: Cursor) -> None:
             todo="run again; nothing of this load was published",
         )
     if newest != load.fence.token:
-        cursor.execute(bind(f"DELETE FROM {fences} WHERE name = ?", [load.fence.name]))
         cursor.execute(bind(f"INSERT INTO {fences} (name, token) VALUES (?, ?)", [load.fence.name, load.fence.token]))

@@ -11,7 +11,8 @@ from headgate.run.context import Listener
 class RunOptions:
     """`select`/`exclude` in dbt's grammar; `interval_from`/`interval_to` bound the intervals of models that have any (ISO).
 
-    `resume_from` is the run whose staged work is taken over (its id is not: what it published, it published). `threads` is how many steps run at once; `wait_seconds` how long to wait for another run of the same environment.
+    `resume_from` is the run whose staged work is taken over (its id is not: what it published, it published).
+    `threads` is how many steps run at once; `wait_seconds` how long to wait for another run of the same environment.
     """
 
     select: tuple[str, ...] = ()

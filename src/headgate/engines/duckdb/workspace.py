@@ -6,6 +6,7 @@ Readers of the same run see staged relations under their ordinary names. Everyth
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import threading
 import uuid
@@ -25,6 +26,7 @@ from headgate.spec.staged import Staged
 PARQUET_ROWS = 1_000_000
 """From so many expected rows a result is staged as Parquet, which publish registers without a second write (LAKE.md 7, 8)."""
 ROW_GROUP_ROWS = 122_880
+_NULL = re.compile(r"\bnull\b", re.IGNORECASE)
 
 
 class LakeFace(Protocol):
@@ -243,5 +245,15 @@ class StageWorkspace:
 
 
 def _described(cursor: Cursor, sql: str) -> list[tuple[str, str]]:
-    """Names and types of a query's columns, without running it."""
-    return [(row[0], row[1]) for row in cursor.execute(f"DESCRIBE {sql}").fetchall()]
+    """Names and types of a query's columns, without running it.
+
+    The engine calls an untyped NULL an INTEGER in its results; only from within a query does it tell. It is asked where the text has a NULL.
+    """
+    found = [(str(row[0]), str(row[1])) for row in cursor.execute(f"DESCRIBE {sql}").fetchall()]
+    doubtful = [at for at, (_, kind) in enumerate(found) if kind == "INTEGER"] if _NULL.search(sql) else []
+    if doubtful:
+        asked = ", ".join(f"typeof(s.{quote_ident(found[at][0])})" for at in doubtful)
+        told = cursor.execute(f"SELECT {asked} FROM (SELECT 1) AS o LEFT JOIN ({sql}\n) AS s ON false LIMIT 1").fetchone() or ()
+        for at, kind in zip(doubtful, told, strict=True):
+            found[at] = (found[at][0], str(kind))
+    return found
