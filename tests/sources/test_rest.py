@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headgate.spec.errors import CredentialRefused, HeadgateError, SourceBroken
+from headgate.spec.errors import CredentialRefused, HeadgateError, SourceBroken, SourceUnavailable
 from servers.http_api import HttpApi
 from sources.lakes import Trial, source_table
 
@@ -109,3 +109,55 @@ def test_what_is_no_json_or_not_there_says_so(trial: Trial, http_api: HttpApi) -
         trial.load(table(http_api, retries=0))
     with pytest.raises(SourceBroken, match="404"):
         trial.load(table(http_api, options={"path": "nowhere/orders"}, retries=0))
+
+
+def test_answers_that_break_off_are_asked_for_again(trial: Trial, http_api: HttpApi) -> None:
+    http_api.records["orders"] = orders(65)
+    http_api.fail_every(3, kind="truncated")
+    http_api.fail_every(4, kind="reset")
+    assert trial.load(table(http_api)) == 65
+    assert not trial.events
+    units = trial.lake.rows(table(http_api), "count(DISTINCT _position.unit), count(DISTINCT _position)")
+    assert units == [(7, 65)]
+
+
+def test_a_source_that_wants_to_be_left_alone_is_left_alone(trial: Trial, http_api: HttpApi) -> None:
+    http_api.records["orders"] = orders(5)
+    http_api.fail_next(1, status=429, retry_after=3600)
+    with pytest.raises(SourceUnavailable) as left:
+        trial.load(table(http_api))
+    assert left.value.retry_after == 3600 and not trial.waited
+
+
+def test_an_answer_without_an_end_and_one_that_is_late_are_given_up(trial: Trial, http_api: HttpApi) -> None:
+    http_api.records["orders"] = orders(10)
+    with pytest.raises(SourceBroken, match="larger than 100 bytes"):
+        trial.load(table(http_api, options={"page_bytes_max": 100}))
+    http_api.fail_every(1, kind="slow", delay_seconds=3)
+    with pytest.raises(SourceUnavailable):
+        trial.load(table(http_api, timeout=0.05, retries=0))
+
+
+def test_a_column_without_values_waits_for_one(trial: Trial, http_api: HttpApi) -> None:
+    http_api.records["orders"] = [{"id": 1, "late": None}]
+    assert trial.load(table(http_api)) == 1
+    http_api.records["orders"] = [{"id": 1, "late": None}, {"id": 2, "late": "2024-01-01"}]
+    assert trial.load(table(http_api)) == 1
+    kinds = {c.name: c.type for c in trial.lake.columns(table(http_api).relation) or ()}
+    assert kinds["late"] == "DATE"
+    http_api.records["orders"] = [{"id": 3, "late": None}]
+    assert trial.load(table(http_api)) == 1
+
+
+def test_a_declared_action_turns_an_error_into_no_rows(trial: Trial, http_api: HttpApi) -> None:
+    actions = [{"status_code": 404, "action": "ignore"}]
+    assert trial.load(table(http_api, options={"response_actions": actions})) == 0
+
+
+def test_a_backfill_asks_for_its_window_and_moves_no_position(trial: Trial, http_api: HttpApi) -> None:
+    http_api.records["orders"] = orders(12)
+    spec = table(http_api, cursor="updated_at", options={"start_param": "updated_after", "end_param": "updated_before"})
+    assert trial.load(spec, since="2026-01-01T00:05:00", until="2026-01-02") == 6
+    assert trial.position(spec).state == {}
+    assert http_api.requests[0].query["updated_before"] == "2026-01-02"
+    assert trial.load(spec) == 6

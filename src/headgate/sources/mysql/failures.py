@@ -10,7 +10,7 @@ import pymysql
 from headgate.spec.errors import CredentialRefused, HeadgateError, SourceBroken, SourceUnavailable
 from headgate.spec.project import SourceTable
 
-_REFUSED = re.compile(r"access denied for user|authentication plugin|1045|1044|1698", re.IGNORECASE)
+_REFUSED = re.compile(r"access denied for user|authentication plugin|\b(1045|1044|1698)\b", re.IGNORECASE)
 _UNAVAILABLE = re.compile(
     r"can't connect|lost connection|gone away|timed out|too many connections|server shutdown|deadlock|lock wait timeout|unknown host|"
     r"\b(2002|2003|2006|2013|1040|1053|1205|1213|1317|1927)\b",

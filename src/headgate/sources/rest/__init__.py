@@ -21,6 +21,18 @@ MANIFEST = Manifest(
             "mapping",
             "kind (page_number, offset, cursor, json_link, header_link, header_cursor, single_page) and its settings",
         ),
+        Option("method", "text", "the request's method", default="GET", choices=("GET", "POST"), level="table"),
+        Option("body", "mapping", "the JSON that a POST sends", level="table"),
+        Option(
+            "response_actions",
+            "list",
+            "answers that are no error: mappings with status_code, content (a part of it) and action: ignore",
+        ),
+        Option("end_param", "text", "the parameter that takes the end of a backfill", level="table"),
+        Option("initial_value", "any", "what start_param is given before there is a position", level="table"),
+        Option(
+            "append", "text", "append new and changed rows, or everything", default="changes", choices=("changes", "everything")
+        ),
         Option("start_param", "text", "the parameter that takes the cursor's last value", level="table"),
         Option("page_bytes_max", "number", "the largest answer that is accepted, in bytes", default=268_435_456),
     ),

@@ -1,8 +1,8 @@
 """Open a resource of a REST interface.
 
-Ordering: as the interface gives them. Delivery: exactly once into raw: rows that raw holds already are not appended again. Replay: any window that the
-interface answers. Blocking: none. Pages are written as lines of JSON while they arrive and read by the engine in one piece, so that types are
-found over all of them, nested data stays nested, and memory holds one page.
+Ordering: as the interface gives them. Delivery: exactly once into raw: rows that raw holds already are not appended again. Replay: any
+window that the interface answers. Blocking: none. Pages are written as lines of JSON while they arrive and read by the engine in one
+piece, so that types are found over all of them, nested data stays nested, and memory holds one page.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from dlt.sources.rest_api.config_setup import create_response_hooks
 
-from headgate.ports.rereads import unseen_sql
-from headgate.ports.source import Batch, Extraction, ExtractRequest, SqlBatch
+from headgate.ports.inferred import settled
+from headgate.ports.source import Batch, Extraction, ExtractRequest
+from headgate.ports.tables import table_batch
 from headgate.sources.rest.asking import client, paginator
 from headgate.spec.errors import CredentialRefused, HeadgateError, SourceBroken, SourceUnavailable
-from headgate.spec.names import Column, quote_ident, quote_literal
+from headgate.spec.names import quote_ident, quote_literal
 from headgate.spec.positions import Position
 from headgate.spec.project import SourceTable
 
@@ -49,27 +51,15 @@ class _Resource:
 
     def batches(self) -> Iterator[Batch]:
         """One batch over all pages."""
-        read = f"read_json({quote_literal(str(self.lines))}, format = 'newline_delimited', sample_size = -1, map_inference_threshold = -1)"
-        described = self.request.cursor.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()
-        columns = [Column(r[0], r[1]) for r in described if r[0] not in (_UNIT, _SEQ)]
-        columns = [Column(c.name, self._type(read, c)) for c in columns]
-        listed = ", ".join(f"CAST({quote_ident(c.name)} AS {c.type}) AS {quote_ident(c.name)}" for c in columns)
-        place = f"{_UNIT} AS _unit, CAST({_SEQ} AS BIGINT) AS _seq"
-        table = self.request.table
-        rows_sql = f"SELECT {listed}, {place} FROM {read}"
-        rows = unseen_sql(rows_sql, columns, self.request.raw_sql, self.request.known_columns, key=table.primary_key)
-        yield SqlBatch(rows)
-
-    def _type(self, read: str, column: Column) -> str:
-        """The raw table's type where all values fit, so that a page without a value changes nothing."""
-        known = self.request.known_columns.get(column.name)
-        if known is None or known == column.type:
-            return column.type
-        name = quote_ident(column.name)
-        row = self.request.cursor.execute(
-            f"SELECT count(*) FROM {read} WHERE {name} IS NOT NULL AND TRY_CAST({name} AS {known}) IS NULL"
-        ).fetchone()
-        return known if row is not None and row[0] == 0 else column.type
+        settings = "format = 'newline_delimited', sample_size = -1, map_inference_threshold = -1"
+        read = f"read_json({quote_literal(str(self.lines))}, {settings})"
+        placed = f"SELECT * EXCLUDE ({_UNIT}, {_SEQ}), {_UNIT} AS _unit, CAST({_SEQ} AS BIGINT) AS _seq FROM {read}"
+        rows_sql, columns = settled(self.request, placed)
+        cursor, where = self.request.table.cursor, ""
+        if cursor is not None and any(c.name == cursor for c in columns):  # a cursor within nested data bounds nothing
+            name = quote_ident(cursor)
+            where = f"({name} >= (SELECT min({name}) FROM ({rows_sql})) OR {name} IS NULL)"
+        yield table_batch(self.request, rows_sql, columns, None, None, raw_where=where)
 
     def position(self) -> Position:
         """Where the resource stands after these pages."""
@@ -83,35 +73,61 @@ class _Resource:
 def _fetch(request: ExtractRequest, lines: Path) -> tuple[Any, int]:
     """Write all rows of all pages; returns the highest cursor value and the number of rows."""
     table = request.table
-    params = dict(table.options.get("params") or {})
+    options = table.options
     last = request.since or (None if request.full else request.position.state.get("cursor"))
-    start = table.options.get("start_param")
-    if start and last is not None:
-        params[str(start)] = last
     highest, count = last, 0
+    actions = options.get("response_actions")
     with lines.open("w", encoding="utf-8") as out:
         pages = client(request).paginate(
-            str(table.options["path"]).lstrip("/"),
-            params=params,
+            str(options["path"]).lstrip("/"),
+            method=str(options.get("method", "GET")),  # type: ignore[arg-type]
+            params=_params(request, last),
+            json=options.get("body"),
             paginator=paginator(request),
-            data_selector=table.options.get("data_selector"),
+            data_selector=options.get("data_selector"),
+            hooks=create_response_hooks(actions) if actions else None,
         )
-        for page in pages:
-            unit = _unit(page.response.url if page.response is not None else str(table.options["path"]))
+        for number, page in enumerate(pages, 1):
+            unit = _unit(page.response.url if page.response is not None else str(options["path"]), number)
             for seq, row in enumerate(page, 1):
                 record = row if isinstance(row, dict) else {"value": row}
-                value = _cursor(record, table.cursor)
-                if value is not None and (highest is None or value > highest):
-                    highest = value
+                highest = _higher(highest, _cursor(record, table.cursor), table)
                 out.write(json.dumps({**record, _UNIT: unit, _SEQ: seq}, ensure_ascii=False) + "\n")
                 count += 1
     return highest, count
 
 
-def _unit(url: str) -> str:
-    """A page's name without anything that may be a secret: its path and the values of its paging parameters stay out of it."""
+def _params(request: ExtractRequest, last: Any) -> dict[str, Any]:
+    """The declared parameters, with the ends of the window."""
+    options = request.table.options
+    params = dict(options.get("params") or {})
+    start, end = options.get("start_param"), options.get("end_param")
+    begin = options.get("initial_value") if last is None else last
+    if start and begin is not None:
+        params[str(start)] = begin
+    if end and request.until is not None:
+        params[str(end)] = request.until
+    return params
+
+
+def _higher(highest: Any, value: Any, table: SourceTable) -> Any:
+    """The greater of two cursor values. Raises SourceBroken for values that have no order."""
+    if value is None or highest is None:
+        return highest if value is None else value
+    try:
+        return max(highest, value)
+    except TypeError:
+        raise SourceBroken(
+            f"the cursor '{table.cursor}' of '{table.name}' is now {type(highest).__name__}, now {type(value).__name__}",
+            expected="values of one kind",
+            todo="choose another cursor:",
+        ) from None
+
+
+def _unit(url: str, number: int) -> str:
+    """A page's name: its address and its number in the load. Its parameters stay out of it, since a key may be among them."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}{parts.path}"
+    return f"{parts.scheme}://{parts.hostname}{parts.path}#page={number}"
 
 
 def _cursor(record: dict[str, Any], path: str | None) -> Any:
