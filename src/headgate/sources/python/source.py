@@ -42,7 +42,7 @@ class _Call:
     state: Mapping[str, Any] = field(default_factory=dict)
     dead: list[DeadLetter] = field(default_factory=list)
     rows: int = 0
-    highest: Any = None
+    files: list[Path] = field(default_factory=list)
 
     def batches(self) -> Iterator[Batch]:
         """All rows as one batch, and what is no row as dead letters. Raises SourceBroken when the function fails."""
@@ -64,7 +64,9 @@ class _Call:
         return Position(dict(state), self.request.position.units)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Remove the files."""
+        for path in self.files:
+            path.unlink(missing_ok=True)
 
     @property
     def _unit(self) -> str:
@@ -137,6 +139,7 @@ class _Call:
 
     def _write(self, table: pa.Table, number: int) -> Path:
         path = Path(self.request.staging_path) / f"{self.request.load_id}-{id(self):x}-{number:06}.parquet"
+        self.files.append(path)
         try:
             table = writable(table)
         except NotRows as wrong:
