@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-
 from benchmarks.generate_models import RAW, models, write
 from benchmarks.process import HEADGATE, Cost, cost, done
 
