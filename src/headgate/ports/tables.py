@@ -76,6 +76,7 @@ def table_batch(
     window: Window | None,
     dead_letters_sql: str | None = None,
     raw_where: str = "",
+    rows_expected: int | None = None,
 ) -> SqlBatch:
     """`rows_sql` as a batch: rows that raw holds already left out (unless `append: everything`), with their place.
 
@@ -87,7 +88,7 @@ def table_batch(
         rows_sql = unseen_sql(rows_sql, columns, request.raw_sql, request.known_columns, key=key, raw_where=where)
     if unit is not None:
         rows_sql = f"SELECT *, {quote_literal(unit)} AS _unit, 0::BIGINT AS _seq FROM ({rows_sql})"
-    return SqlBatch(rows_sql, dead_letters_sql=dead_letters_sql)
+    return SqlBatch(rows_sql, dead_letters_sql=dead_letters_sql, rows_expected=rows_expected)
 
 
 def scanned_window(request: ExtractRequest, rows_sql: str, column: Column, unit: str) -> tuple[Window, tuple[str, ...]]:

@@ -58,7 +58,11 @@ def _extraction(request: ExtractRequest, alias: str) -> Extraction | None:
         window, notes = scanned_window(request, rows_sql, column, unit)
         predicate = window.predicate()
         rows_sql = f"SELECT * FROM ({rows_sql})" + (f" WHERE {predicate}" if predicate else "")
-    batch = table_batch(request, rows_sql, columns, unit, window)
+    size = request.cursor.execute(
+        "SELECT estimated_size FROM duckdb_tables() WHERE database_name = ? AND schema_name = ? AND table_name = ?",
+        [alias, schema, name],
+    ).fetchone()
+    batch = table_batch(request, rows_sql, columns, unit, window, rows_expected=size[0] if size else None)
     state = window.state(request.position.state) if window else dict(request.position.state)
     position = Position(state, request.position.units)
     return TableExtraction(batch, position, notes, lambda: _detach(request.cursor, alias))

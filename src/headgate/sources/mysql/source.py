@@ -1,8 +1,9 @@
 """Open a table of MySQL or MariaDB.
 
-Ordering: none. Delivery: exactly once into raw, for rows whose cursor does not go back below position less lookback. Replay: any window.
-Blocking: none; one SELECT of InnoDB reads one snapshot without locks. Types that the scanner would bend are read as text and typed here: dates
-(a zero date is NULL, and counted in a note), times (they may exceed a day: VARCHAR), bits, JSON, decimals beyond 38 digits.
+Ordering: none. Delivery: exactly once into raw, for rows whose cursor does not go back below position less lookback. Replay:
+any window. Blocking: none; one SELECT of InnoDB reads one snapshot without locks. Types that the scanner would bend are read
+as text and typed here: dates (a zero date is NULL, and counted in a note), times (they may exceed a day: VARCHAR), bits,
+JSON, decimals beyond 38 digits.
 """
 
 from __future__ import annotations
@@ -61,18 +62,24 @@ def open(request: ExtractRequest) -> Extraction | None:
         relation = f"({query}) AS hg_query" if query else _quoted(name)
         fields = _fields_of_query(connection, relation) if query else _fields(connection, params["database"], name, request)
         notes = _zero_dates(connection, relation, fields)
+        expected = None if query else _estimate(connection, params["database"], name)
     finally:
         connection.close()
     alias = attach(request, params)
     try:
-        return _extraction(request, alias, relation, fields, notes)
+        return _extraction(request, alias, relation, fields, notes, expected)
     except BaseException:
         detach(request, alias)
         raise
 
 
 def _extraction(
-    request: ExtractRequest, alias: str, relation: str, fields: Sequence[_Field], notes: tuple[str, ...]
+    request: ExtractRequest,
+    alias: str,
+    relation: str,
+    fields: Sequence[_Field],
+    notes: tuple[str, ...],
+    expected: int | None,
 ) -> Extraction:
     unit = request.table.name
     rows_sql = _rows_sql(alias, relation, fields, "")
@@ -84,7 +91,7 @@ def _extraction(
         below = _server_bound(window, next(f for f in fields if f.name == column.name))
         predicate = window.predicate()
         rows_sql = f"SELECT * FROM ({_rows_sql(alias, relation, fields, below)})" + (f" WHERE {predicate}" if predicate else "")
-    batch = table_batch(request, rows_sql, columns, unit, window)
+    batch = table_batch(request, rows_sql, columns, unit, window, rows_expected=expected)
     state = window.state(request.position.state) if window else dict(request.position.state)
     return TableExtraction(batch, Position(state, request.position.units), notes, lambda: detach(request, alias))
 
@@ -179,6 +186,16 @@ def _field(name: str, kind: str, full: str, precision: int | None, scale: int | 
     return _Field(
         name, f"HEX(ST_AsWKB({column}))" if kind in ("geometry", "point", "polygon") else f"CAST({column} AS CHAR)", "{}"
     )
+
+
+def _estimate(connection: Any, database: str, name: str) -> int | None:
+    """About how many rows the server believes there are."""
+    schema, _, short = name.rpartition(".")
+    with connection.cursor() as cursor:
+        query = "SELECT table_rows FROM information_schema.tables WHERE table_schema = %s AND table_name = %s"
+        cursor.execute(query, (schema or database, short))
+        row = cursor.fetchone()
+    return int(row[0]) if row and row[0] is not None else None
 
 
 def _zero_dates(connection: Any, relation: str, fields: Sequence[_Field]) -> tuple[str, ...]:

@@ -105,7 +105,8 @@ def _extraction(request: ExtractRequest, connection: Connection, read: _Read, al
         read = looked
         columns = columns_of(request, read.rows_sql(alias))
     rows_sql = read.rows_sql(alias, window.predicate() if window else "")
-    batch = table_batch(request, rows_sql, columns, read.unit, window, read.dead_letters_sql(alias))
+    dead, expected = read.dead_letters_sql(alias), _estimate(connection, read)
+    batch = table_batch(request, rows_sql, columns, read.unit, window, dead, rows_expected=expected)
     state = window.state(request.position.state) if window else dict(request.position.state)
     return TableExtraction(batch, Position(state, request.position.units), notes, lambda: detach(request, alias))
 
@@ -181,6 +182,13 @@ def _odd(connection: Connection, read: _Read) -> _Read:
     fields = tuple(as_json(f) if f.name in varying else f for f in read.fields)
     plain = read.plain and not numbers and not varying
     return replace(read, fields=fields, not_numbers=numbers, plain=plain)
+
+
+def _estimate(connection: Connection, read: _Read) -> int | None:
+    """How many rows the server's planner expects: large loads are staged in another way than small ones."""
+    query = f"EXPLAIN (FORMAT JSON) SELECT 1 FROM {read.relation}" + (f" WHERE {read.where}" if read.where else "")
+    plan = _one(connection, query)
+    return int(plan[0]["Plan"]["Plan Rows"]) if isinstance(plan, list) else None
 
 
 def _one(connection: Connection, query: str) -> object:

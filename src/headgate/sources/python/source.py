@@ -56,7 +56,7 @@ class _Call:
             if cursor is not None:
                 name = quote_ident(cursor.name)
                 where = f"({name} >= (SELECT min({name}) FROM ({rows_sql})) OR {name} IS NULL)"
-            yield table_batch(self.request, rows_sql, columns, None, None, raw_where=where)
+            yield table_batch(self.request, rows_sql, columns, None, None, raw_where=where, rows_expected=self.rows)
 
     def position(self) -> Position:
         """What the function yielded last as its position, else the one before."""

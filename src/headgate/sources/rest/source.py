@@ -40,14 +40,14 @@ def open(request: ExtractRequest) -> Extraction | None:
         if highest is not None and request.since is None and request.until is None
         else dict(request.position.state)
     )
-    return _Resource(request, lines, Position(state, request.position.units))
+    return _Resource(request, lines, rows, Position(state, request.position.units))
 
 
 class _Resource:
     """The fetched pages as one batch."""
 
-    def __init__(self, request: ExtractRequest, lines: Path, after: Position) -> None:
-        self.request, self.lines, self.after = request, lines, after
+    def __init__(self, request: ExtractRequest, lines: Path, rows: int, after: Position) -> None:
+        self.request, self.lines, self.rows, self.after = request, lines, rows, after
 
     def batches(self) -> Iterator[Batch]:
         """One batch over all pages."""
@@ -59,7 +59,7 @@ class _Resource:
         if cursor is not None and any(c.name == cursor for c in columns):  # a cursor within nested data bounds nothing
             name = quote_ident(cursor)
             where = f"({name} >= (SELECT min({name}) FROM ({rows_sql})) OR {name} IS NULL)"
-        yield table_batch(self.request, rows_sql, columns, None, None, raw_where=where)
+        yield table_batch(self.request, rows_sql, columns, None, None, raw_where=where, rows_expected=self.rows)
 
     def position(self) -> Position:
         """Where the resource stands after these pages."""

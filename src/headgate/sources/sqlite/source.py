@@ -78,17 +78,18 @@ def open(request: ExtractRequest) -> Extraction | None:
         )
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
         name, fields = _find(connection, request)
+        expected = _estimate(connection, name)
     alias = f"src_{uuid.uuid4().hex[:12]}"
     request.load_extension("sqlite_scanner")
     request.cursor.execute(f"ATTACH {quote_literal(str(path.resolve()))} AS {quote_ident(alias)} (TYPE sqlite, READ_ONLY)")
     try:
-        return _extraction(request, alias, name, fields)
+        return _extraction(request, alias, name, fields, expected)
     except BaseException:
         _detach(request, alias)
         raise
 
 
-def _extraction(request: ExtractRequest, alias: str, name: str, fields: tuple[Field, ...]) -> Extraction:
+def _extraction(request: ExtractRequest, alias: str, name: str, fields: tuple[Field, ...], expected: int | None) -> Extraction:
     columns = tuple(Column(f.name, f.type) for f in fields)
     strict, lenient = _strict_sql(alias, name, fields), _lenient_sql(alias, name, fields)
     if any(f.loose for f in fields):
@@ -102,18 +103,28 @@ def _extraction(request: ExtractRequest, alias: str, name: str, fields: tuple[Fi
             strict = lenient
             window, notes = scanned_window(request, strict, column, name)
     bad_sql = _bad_sql(alias, name, fields)
-    slow = _batch(request, lenient, columns, name, window, bad_sql)
-    batch = slow if strict == lenient else replace(_batch(request, strict, columns, name, window, None), fallback=lambda: slow)
+    slow = _batch(request, lenient, columns, name, window, bad_sql, expected)
+    batch = (
+        slow
+        if strict == lenient
+        else replace(_batch(request, strict, columns, name, window, None, expected), fallback=lambda: slow)
+    )
     state = window.state(request.position.state) if window else dict(request.position.state)
     return TableExtraction(batch, Position(state, request.position.units), notes, lambda: _detach(request, alias))
 
 
 def _batch(
-    request: ExtractRequest, rows_sql: str, columns: Sequence[Column], unit: str, window: Window | None, dead: str | None
+    request: ExtractRequest,
+    rows_sql: str,
+    columns: Sequence[Column],
+    unit: str,
+    window: Window | None,
+    dead: str | None,
+    expected: int | None,
 ) -> SqlBatch:
     predicate = window.predicate() if window else ""
     rows_sql = f"SELECT * FROM ({rows_sql})" + (f" WHERE {predicate}" if predicate else "")
-    return table_batch(request, rows_sql, columns, unit, window, dead)
+    return table_batch(request, rows_sql, columns, unit, window, dead, rows_expected=expected)
 
 
 def _strict_sql(alias: str, name: str, fields: Sequence[Field]) -> str:
@@ -164,6 +175,15 @@ def _find(connection: sqlite3.Connection, request: ExtractRequest) -> tuple[str,
         expected=nearest(wanted, names),
         todo=f"correct the name or table: of '{request.table.name}'",
     )
+
+
+def _estimate(connection: sqlite3.Connection, name: str) -> int | None:
+    """About how many rows there are, without a scan: the highest row id. None for views and tables without row ids."""
+    try:
+        row = connection.execute(f"SELECT max(_rowid_) FROM {quote_ident(name)}").fetchone()
+    except sqlite3.OperationalError:
+        return None
+    return int(row[0]) if row and isinstance(row[0], int) else None
 
 
 def _field(name: str, declared: str) -> Field:
