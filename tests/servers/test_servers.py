@@ -66,14 +66,14 @@ def test_postgres_gives_each_test_an_empty_database_with_a_password(pg_database:
 
 
 def test_postgres_password_changes_in_mid_flight(postgres_server: PostgresServer) -> None:
-    postgres_server.create_role("rotating", "one")
-    database = postgres_server.create_database(owner="rotating")
-    with psycopg.connect(postgres_server.dsn(database, "rotating", "one"), autocommit=True) as held:
-        postgres_server.set_password("rotating", "two")
+    postgres_server.create_role("changing", "one")
+    database = postgres_server.create_database(owner="changing")
+    with psycopg.connect(postgres_server.dsn(database, "changing", "one"), autocommit=True) as held:
+        postgres_server.set_password("changing", "two")
         assert held.execute("SELECT 1").fetchone() == (1,)
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-            psycopg.connect(postgres_server.dsn(database, "rotating", "one"))
-        psycopg.connect(postgres_server.dsn(database, "rotating", "two")).close()
+            psycopg.connect(postgres_server.dsn(database, "changing", "one"))
+        psycopg.connect(postgres_server.dsn(database, "changing", "two")).close()
 
 
 def test_postgres_connections_can_be_cut(pg_database: str, postgres_server: PostgresServer) -> None:

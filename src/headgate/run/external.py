@@ -19,7 +19,7 @@ def external_versions(project: Project, lake: Lake) -> dict[str, str]:
     try:
         rows = cursor.execute(
             f"""
-SELECT s.schema_name, t.table_name, greatest(t.begin_snapshot, max(c.snapshot_id))
+SELECT s.schema_name, t.table_name, max(greatest(t.begin_snapshot, c.snapshot_id))
 FROM {metadata}.ducklake_table t JOIN {metadata}.ducklake_schema s USING (schema_id)
 LEFT JOIN {metadata}.ducklake_snapshot_changes c ON regexp_matches(c.changes_made, ':' || t.table_id || '(,|$)')
 WHERE t.end_snapshot IS NULL AND s.end_snapshot IS NULL AND (s.schema_name, t.table_name) IN ({listed}) GROUP BY ALL"""
