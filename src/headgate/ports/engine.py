@@ -113,6 +113,10 @@ class Lake(Protocol):
         Any exception rolls back and is raised again as it was (engine errors as EngineFailed or LakeConflict by class).
         """
 
+    def expect_rows(self, cursor: Cursor, relation: Relation, rows: int) -> None:
+        """Say in a write transaction that `rows` rows are about to be added to `relation`, which stands: where they are few, they and
+        the few of later writes live in the catalog instead of a file for each write (LAKE.md 10)."""
+
     def files_under(self, folder: str) -> Iterator[str]:
         """Absolute paths of all files below `folder` of the data path."""
 

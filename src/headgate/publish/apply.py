@@ -28,6 +28,9 @@ def apply_staged(cursor: Cursor, lake: Lake, staged: Staged, relations: dict[str
         cursor.execute(f"DROP VIEW {staged.relation.sql(lake.name)}")
         standing = None
     fresh = standing is None or (staged.schema_change == "breaking" and not settled)
+    if fresh and _plain(staged):
+        _create_filled(cursor, lake, staged, standing is not None)
+        return
     if fresh:
         _create(cursor, lake, staged, standing is not None)
     elif not settled:
@@ -48,8 +51,7 @@ def _view(cursor: Cursor, lake: Lake, staged: Staged, standing: str | None) -> N
         cursor.execute(f"DROP TABLE {name}")
     columns = ", ".join(quote_ident(c.name) for c in staged.columns)
     cursor.execute(f"CREATE OR REPLACE VIEW {name} ({columns}) AS {staged.view_sql}")
-    if staged.comment:
-        cursor.execute(f"COMMENT ON VIEW {name} IS {quote_literal(staged.comment)}")
+    _comment(cursor, lake, staged)
 
 
 def _create(cursor: Cursor, lake: Lake, staged: Staged, replace: bool) -> None:
@@ -62,8 +64,27 @@ def _create(cursor: Cursor, lake: Lake, staged: Staged, replace: bool) -> None:
         cursor.execute(f"ALTER TABLE {name} SET PARTITIONED BY ({', '.join(staged.partition_by)})")
     if staged.sort_by:
         cursor.execute(f"ALTER TABLE {name} SET SORTED BY ({', '.join(staged.sort_by)})")
+    _comment(cursor, lake, staged)
+
+
+def _plain(staged: Staged) -> bool:
+    """True when rows and table can come in one statement: nothing to register, to partition, to order, or to forbid."""
+    rows = bool(staged.rows_sql and staged.counts.rows_out)
+    return rows and not (staged.files or staged.partition_by or staged.sort_by) and all(c.nullable for c in staged.columns)
+
+
+def _create_filled(cursor: Cursor, lake: Lake, staged: Staged, replace: bool) -> None:
+    """A new table with its rows: half the time of creating and filling it, which is what publishing many small tables takes."""
+    name = staged.relation.sql(lake.name)
+    columns = ", ".join(f"{quote_ident(c.name)}::{c.type} AS {quote_ident(c.name)}" for c in staged.columns)
+    cursor.execute(f"CREATE {'OR REPLACE ' if replace else ''}TABLE {name} AS SELECT {columns} FROM {staged.rows_sql}")
+    _comment(cursor, lake, staged)
+
+
+def _comment(cursor: Cursor, lake: Lake, staged: Staged) -> None:
     if staged.comment:
-        cursor.execute(f"COMMENT ON TABLE {name} IS {quote_literal(staged.comment)}")
+        kind = "VIEW" if staged.kind == VIEW else "TABLE"
+        cursor.execute(f"COMMENT ON {kind} {staged.relation.sql(lake.name)} IS {quote_literal(staged.comment)}")
 
 
 def _delete(cursor: Cursor, lake: Lake, staged: Staged) -> None:
@@ -92,6 +113,8 @@ def _insert(cursor: Cursor, lake: Lake, staged: Staged, fresh: bool) -> None:
                 f"schema => {quote_literal(staged.relation.schema)})"
             )
         return
+    if staged.kind != REPLACE and not fresh:
+        lake.expect_rows(cursor, staged.relation, staged.counts.rows_out)
     columns = ", ".join(quote_ident(c.name) for c in staged.columns)
     order = f" ORDER BY {', '.join(staged.sort_by)}" if staged.sort_by else ""
     cursor.execute(f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {staged.rows_sql}{order}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.ports.engine import Cursor
 from headgate.spec.names import bind, quote_ident
-from headgate.spec.staged import VIEW, RowCounts, Staged
+from headgate.spec.staged import REPLACE, VIEW, RowCounts, Staged
 
 if TYPE_CHECKING:
     from headgate.publish.publish import Bundle
@@ -64,5 +64,7 @@ def publication_row(
 
 def total_rows(cursor: Cursor, lake: str, staged: Staged) -> int:
     """Rows in the target as this transaction sees it (answered from file statistics, not by a scan)."""
+    if staged.kind == REPLACE and staged.interval is None:
+        return staged.counts.rows_out
     row = cursor.execute(f"SELECT count(*) FROM {staged.relation.sql(lake)}").fetchone()
     return int(row[0]) if row else 0

@@ -14,8 +14,8 @@ from headgate.engines.duckdb.extensions import load_extension
 from headgate.spec.names import quote_ident, quote_literal
 from headgate.spec.project import LakeSpec
 
-INLINE_ROWS = 200
-"""Up to so many rows of a small write live in the catalog itself; more go to Parquet (LAKE.md 10)."""
+STAGING_LOG = "1GB"
+"""A staging area's write-ahead log grows so far before a checkpoint shortens it."""
 
 
 def connect(spec: LakeSpec, root: str) -> duckdb.DuckDBPyConnection:
@@ -34,14 +34,21 @@ def connect(spec: LakeSpec, root: str) -> duckdb.DuckDBPyConnection:
         config["memory_limit"] = str(spec.options["memory_limit"])
     connection = duckdb.connect(config=config)
     connection.execute("SET TimeZone = 'UTC'")
+    # The only DuckDB files written to are runs' staging areas, which are deleted: their log is enough to survive a crash, and a
+    # checkpoint (a block for every column of every table) would be thrown away.
+    connection.execute(f"SET wal_autocheckpoint = '{STAGING_LOG}'")
+    connection.execute("PRAGMA disable_checkpoint_on_shutdown")
     return connection
 
 
 def attach(connection: duckdb.DuckDBPyConnection, spec: LakeSpec, *, read_only: bool = False) -> None:
-    """Attach the lake under its name. The inline limit is given here: as a global option it crashes beside views (LAKE.md 10)."""
+    """Attach the lake under its name.
+
+    Rows are inlined only where that is asked for: in the ledger, and in tables that get small writes (`DuckLake.expect_rows`).
+    """
     load_extension(connection, "ducklake")
     scheme, _, rest = spec.catalog.partition(":")
-    options = [f"DATA_PATH {quote_literal(spec.data.rstrip('/') + '/')}", f"DATA_INLINING_ROW_LIMIT {INLINE_ROWS}"]
+    options = [f"DATA_PATH {quote_literal(spec.data.rstrip('/') + '/')}", "DATA_INLINING_ROW_LIMIT 0"]
     if scheme == "sqlite":
         load_extension(connection, "sqlite_scanner")
         target = f"ducklake:sqlite:{rest}"

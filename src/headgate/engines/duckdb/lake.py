@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from headgate.engines.duckdb.connection import attach, connect
-from headgate.engines.duckdb.ledger import TABLES, create_tables, read_position, read_recorded
+from headgate.engines.duckdb.ledger import INLINE_ROWS, TABLES, create_tables, read_position, read_recorded
 from headgate.engines.duckdb.locks import WHOLE_LAKE, AdvisoryLock, FileLock, WriterLock
 from headgate.engines.duckdb.workspace import StageWorkspace
 from headgate.ports.engine import Cursor, Workspace
@@ -49,6 +49,7 @@ class DuckLake:
         self._lock: WriterLock = self._make_lock()
         self._known: Catalog | None = None
         self._reading = threading.Lock()
+        self._inlining: set[Relation] = set()
         try:
             self._attach(read_only)
         except duckdb.Error as error:
@@ -76,9 +77,7 @@ class DuckLake:
         with self._lock.hold(ALL_TABLES, "open"):
             attach(self._connection, self.spec)
             if not self._has_ledger():
-                self._connection.execute("BEGIN")
                 create_tables(self._connection, self.name)
-                self._connection.execute("COMMIT")
 
     def _ready(self, read_only: bool) -> bool:
         """Attach a catalog file that exists; false when another process is still making it."""
@@ -203,6 +202,31 @@ class DuckLake:
                 raise
             finally:
                 cursor.close()
+
+    def expect_rows(self, cursor: Cursor, relation: Relation, rows: int) -> None:
+        """Let small writes to `relation` be inlined from its first one on; see the port.
+
+        Not every table may: one that does has a table of its own in the catalog, and every statement reads the catalog's schema anew. With
+        1,500 of them a small write took 265 ms instead of 25, and a count 215 instead of 12.
+        """
+        if not 0 < rows <= INLINE_ROWS or relation in self._inlining:
+            return
+        metadata = quote_ident("__ducklake_metadata_" + self.name)
+        known = cursor.execute(
+            bind(
+                f"SELECT 1 FROM {metadata}.ducklake_metadata m JOIN {metadata}.ducklake_table t ON m.scope_id = t.table_id "
+                f"JOIN {metadata}.ducklake_schema s USING (schema_id) WHERE m.key = 'data_inlining_row_limit' AND m.scope = 'table' "
+                "AND t.end_snapshot IS NULL AND s.end_snapshot IS NULL AND s.schema_name = ? AND t.table_name = ?",
+                [relation.schema, relation.name],
+            )
+        ).fetchone()
+        if known is None:
+            cursor.execute(
+                f"CALL {quote_ident(self.name)}.set_option('data_inlining_row_limit', {INLINE_ROWS}, "
+                f"schema => {quote_literal(relation.schema)}, table_name => {quote_literal(relation.name)})"
+            )
+        else:
+            self._inlining.add(relation)
 
     def files_under(self, folder: str) -> Iterator[str]:
         """Absolute paths of all files below `folder` of the data path."""

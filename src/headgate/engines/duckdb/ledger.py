@@ -57,12 +57,18 @@ MEANINGS: Mapping[str, str] = {
     "fences": "the fencing tokens of each lease, a row per token; a writer with an older one than the newest rolls back",
 }
 
+INLINE_ROWS = 200
+"""Up to so many rows of one write to the ledger live in the catalog itself; more go to Parquet (LAKE.md 10)."""
+
 
 def create_tables(cursor: Cursor, lake: str) -> None:
-    """Create the ledger in an open transaction, as far as it is missing."""
-    cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_ident(lake)}.{SCHEMA}")
+    """Create the ledger as far as it is missing: its tables in one transaction. What a crash leaves is completed by the next call."""
+    cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_ident(lake)}.{SCHEMA}")  # an option needs a schema that is committed
+    cursor.execute(f"CALL {quote_ident(lake)}.set_option('data_inlining_row_limit', {INLINE_ROWS}, schema => '{SCHEMA}')")
+    cursor.execute("BEGIN")
     for name, columns in TABLES.items():
         cursor.execute(f"CREATE TABLE IF NOT EXISTS {quote_ident(lake)}.{SCHEMA}.{name} ({columns})")
+    cursor.execute("COMMIT")
 
 
 def insert(cursor: Cursor, lake: str, table: str, rows: list[Mapping[str, Any]]) -> None:

@@ -16,11 +16,12 @@ from typing import Protocol
 
 import duckdb
 
-from headgate.engines.duckdb.journal import from_json, journal_key, to_json
+from headgate.engines.duckdb.cursor import StagingCursor
+from headgate.engines.duckdb.journal import Journal
 from headgate.engines.duckdb.types import lake_columns
 from headgate.ports.engine import Cursor
 from headgate.spec.errors import EngineFailed
-from headgate.spec.names import Column, Relation, bind, quote_ident, quote_literal
+from headgate.spec.names import Column, Relation, quote_ident, quote_literal
 from headgate.spec.staged import Staged
 
 PARQUET_ROWS = 1_000_000
@@ -58,26 +59,23 @@ class StageWorkspace:
         folder.mkdir(parents=True, exist_ok=True)
         self.parquet_folder = f"{lake.data_path}/hg-stage/{run_id}"
         connection.execute(f"ATTACH {quote_literal(str(folder / 'stage.duckdb'))} AS {self.catalog}")
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self.catalog}._headgate")
-        connection.execute(f"CREATE SEQUENCE IF NOT EXISTS {self.catalog}._headgate.entry")
-        connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {self.catalog}._headgate.journal "
-            f"(number BIGINT DEFAULT nextval('{self.catalog}._headgate.entry'), key VARCHAR, staged VARCHAR)"
-        )
-        connection.execute(f"CREATE TABLE IF NOT EXISTS {self.catalog}._headgate.files (path VARCHAR)")
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self.catalog}._scratch")
+        self._journal = Journal(folder / "journal.jsonl", resume=resume)
         if resume:
             self._look()
 
     def cursor(self) -> Cursor:
         """A cursor on which hand-written names resolve staged first, then published (LAKE.md 14)."""
-        cursor = self._connection.cursor()
         with self._guard:
-            path = [f"{self.catalog}.{quote_ident(s)}" for s in sorted(self._schemas)]
-        path += [f"{self._lake.name}.{quote_ident(s)}" for s in self._lake_schemas]
-        path.append(f"{self._lake.name}.main")
-        cursor.execute(f"SET search_path = {quote_literal(','.join(path))}")
-        return cursor
+            near = [f"{self.catalog}.{quote_ident(s)}" for s in sorted(self._schemas)] or [f"{self.catalog}.main"]
+
+        def whole() -> str:
+            with self._guard:
+                path = [f"{self.catalog}.{quote_ident(s)}" for s in sorted(self._schemas)]
+            path += [f"{self._lake.name}.{quote_ident(s)}" for s in self._lake_schemas]
+            return ",".join([*path, f"{self._lake.name}.main"])
+
+        return StagingCursor(self._connection.cursor(), ",".join(near), whole)
 
     def stage_query(
         self, relation: Relation, sql: str, *, rows_expected: int | None = None, cursor: Cursor | None = None
@@ -109,7 +107,7 @@ class StageWorkspace:
         path = f"{self.parquet_folder}/{uuid.uuid4()}.parquet"
         if "://" not in path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self._connection.cursor().execute(bind(f"INSERT INTO {self.catalog}._headgate.files VALUES (?)", [path]))
+        self._journal.will_write(path)
         made = cursor.execute(
             f"COPY ({select}\n) TO {quote_literal(path)} (FORMAT parquet, ROW_GROUP_SIZE {ROW_GROUP_ROWS})"
         ).fetchone()
@@ -169,33 +167,22 @@ class StageWorkspace:
 
     def remember(self, staged: Staged) -> None:
         """Write the staged value to the journal."""
-        cursor = self._connection.cursor()
-        cursor.execute(
-            bind(
-                f"INSERT INTO {self.catalog}._headgate.journal (key, staged) VALUES (?, ?)",
-                [journal_key(staged), to_json(staged)],
-            )
-        )
-        cursor.close()
+        self._journal.remember(staged)
 
     def remembered(self) -> Mapping[str, Staged]:
         """What the journal holds, the newest entry of each key; what is used again is shown under its name with `alias`."""
-        rows = (
-            self._connection.cursor()
-            .execute(f"SELECT key, staged FROM {self.catalog}._headgate.journal ORDER BY number")
-            .fetchall()
-        )
-        return {key: from_json(text) for key, text in rows}
+        return self._journal.staged()
 
     def close(self) -> None:
         """Detach; the files stay."""
         with contextlib.suppress(duckdb.Error):
             self._connection.execute(f"USE {quote_ident(self._lake.name)}")
         self._connection.execute(f"DETACH {self.catalog}")
+        self._journal.close()
 
     def discard(self) -> None:
         """Detach and delete, but for Parquet files that a publication has registered."""
-        files = [p for (p,) in self._connection.cursor().execute(f"SELECT path FROM {self.catalog}._headgate.files").fetchall()]
+        files = self._journal.files()
         kept = self._registered(files)
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
