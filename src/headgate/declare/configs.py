@@ -6,13 +6,13 @@ place where it was written, for the mistakes found later.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from headgate.declare import keys, shapes
 from headgate.declare.document import Entry, Items
 from headgate.declare.mistakes import Mistakes, nearest
+from headgate.declare.syntax import literal_value
 from headgate.spec.errors import Location
 
 _HOOKS = ("pre_hook", "post_hook")  # texts that are rendered when they run
@@ -237,6 +237,6 @@ def native(text: str) -> Any:
     if lowered in ("none", "null"):
         return None
     try:
-        return ast.literal_eval(text.strip())
+        return literal_value(text.strip())
     except (ValueError, SyntaxError):
         return text

@@ -22,6 +22,7 @@ from headgate.declare.properties import Patch, Properties, severity_for
 from headgate.declare.reading import Reading
 from headgate.declare.relations import TemplateRelation
 from headgate.declare.sandbox import MACROS, CompilerError, TemplateFailed, render
+from headgate.declare.syntax import parsed
 from headgate.spec.errors import Location
 
 _SNAPSHOT = re.compile(r"\{%[-+]?\s*snapshot\s+([A-Za-z_]\w*)\s*[-+]?%\}(.*?)\{%[-+]?\s*endsnapshot\s*[-+]?%\}", re.S)
@@ -307,7 +308,7 @@ def source_of(args: tuple[Any, ...]) -> tuple[str, str]:
 def _ask_python(draft: Draft, reading: Reading, recorder: Recorder) -> None:
     """Find `dbt.ref`, `dbt.source` and `dbt.config` in a Python model without running it."""
     try:
-        tree = ast.parse(draft.code, draft.file.path)
+        tree = parsed(draft.code, file=draft.file.path)
     except SyntaxError as error:
         draft.failed = True
         reading.mistakes.add(

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from headgate.declare.sandbox import CompilerError, TemplateFailed
+from headgate.declare.syntax import parsed
 from headgate.spec.errors import Location
 
 _MARK = re.compile(
@@ -114,7 +115,7 @@ def _arguments(text: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if simple:
         return (simple[1] if simple[1] is not None else simple[2],), {}
     try:
-        call = ast.parse(f"f({text}\n)", mode="eval").body
+        call = parsed(f"f({text}\n)", mode="eval").body
     except (SyntaxError, ValueError, RecursionError):
         raise _NotPlain from None
     if not isinstance(call, ast.Call):

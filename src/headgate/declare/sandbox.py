@@ -18,6 +18,7 @@ import jinja2.runtime
 import jinja2.sandbox
 import jinja2.utils
 
+from headgate.declare.syntax import literal_value
 from headgate.spec.errors import HeadgateError, Location
 
 MACROS = "_headgate_macros"
@@ -219,9 +220,7 @@ def _as_number(value: Any) -> float | int:
 
 
 def _as_native(value: Any) -> Any:
-    import ast
-
     try:
-        return ast.literal_eval(str(value))
+        return literal_value(str(value))
     except (ValueError, SyntaxError):
         return value

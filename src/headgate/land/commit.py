@@ -205,6 +205,8 @@ def _rows(load: Load, lake: Lake, cursor: Cursor, known: Sequence[str]) -> int:
                 cursor.execute(f"CALL ducklake_add_data_files({named}, schema => {quote_literal(relation.schema)})")
             landed += part.rows
             continue
+        if not load.shape.created:
+            lake.expect_rows(cursor, relation, part.rows)
         cursor.execute(f"INSERT INTO {target} ({names}) SELECT * FROM ({fitted(part, columns)}){leave}")
         row = cursor.fetchone()
         landed += int(row[0]) if row else 0
