@@ -212,15 +212,18 @@ class DuckLake:
         if not 0 < rows <= INLINE_ROWS or relation in self._inlining:
             return
         metadata = quote_ident("__ducklake_metadata_" + self.name)
-        known = cursor.execute(
+        found = cursor.execute(
             bind(
-                f"SELECT 1 FROM {metadata}.ducklake_metadata m JOIN {metadata}.ducklake_table t ON m.scope_id = t.table_id "
-                f"JOIN {metadata}.ducklake_schema s USING (schema_id) WHERE m.key = 'data_inlining_row_limit' AND m.scope = 'table' "
-                "AND t.end_snapshot IS NULL AND s.end_snapshot IS NULL AND s.schema_name = ? AND t.table_name = ?",
+                f"SELECT max(m.value) FROM {metadata}.ducklake_table t JOIN {metadata}.ducklake_schema s USING (schema_id) "
+                f"LEFT JOIN {metadata}.ducklake_metadata m ON m.scope_id = t.table_id AND m.scope = 'table' AND "
+                "m.key = 'data_inlining_row_limit' WHERE t.end_snapshot IS NULL AND s.end_snapshot IS NULL AND s.schema_name = ? "
+                "AND t.table_name = ? GROUP BY t.table_id",
                 [relation.schema, relation.name],
             )
         ).fetchone()
-        if known is None:
+        if found is None:
+            return  # made by this very transaction: only a committed table takes an option
+        if found[0] is None:
             cursor.execute(
                 f"CALL {quote_ident(self.name)}.set_option('data_inlining_row_limit', {INLINE_ROWS}, "
                 f"schema => {quote_literal(relation.schema)}, table_name => {quote_literal(relation.name)})"
