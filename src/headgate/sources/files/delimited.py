@@ -18,6 +18,7 @@ from headgate.spec.names import quote_ident, quote_literal
 from headgate.spec.schema_rules import canonical, common_type
 
 PIECE = 1 << 18
+LINE_MAX = 16 << 20
 LONG_INTEGER = re.compile(rb"(?<![\w.])[-+]?\d{16,}(?![\w.])")
 TRIED_TYPES = {  # type -> predicate over {c} that holds for every value of it; a cast alone would round and cut
     "BIGINT": "regexp_full_match({c}, '[-+]?(0|[1-9][0-9]{{0,17}})')",
@@ -111,7 +112,8 @@ def _common_arguments(options: FileOptions) -> dict[str, str]:
         "escape": quote_literal(options.escape),
         "skip": str(options.skip),
         "encoding": quote_literal(options.encoding),
-        "max_line_size": "16777216",
+        "max_line_size": str(LINE_MAX),
+        "buffer_size": str(2 * LINE_MAX),  # by itself the engine takes 16 lines: it reads 256 MB to look at a file's head
     }
     if options.null_values:
         arguments["nullstr"] = "[" + ", ".join(quote_literal(n) for n in ("", *options.null_values)) + "]"

@@ -104,19 +104,18 @@ def _write_sample(files: Sequence[FoundFile], target: Path) -> None:
 def _pieces(file: FoundFile) -> Iterator[bytes]:
     with _open(file) as stream:
         if file.compression != "none" or file.unit.size <= PIECE * PIECES:
-            yield _whole_lines(stream.read(PIECE * PIECES + 1), PIECE * PIECES, first=True)
+            head = stream.read(PIECE * PIECES)
+            yield _whole_lines(head, first=True, last=len(head) < PIECE * PIECES)
             return
         for i in range(PIECES):
             stream.seek((file.unit.size - PIECE) * i // (PIECES - 1))
-            yield _whole_lines(stream.read(PIECE), PIECE if i < PIECES - 1 else PIECE + 1, first=i == 0)
+            yield _whole_lines(stream.read(PIECE), first=i == 0, last=i == PIECES - 1)
 
 
-def _whole_lines(piece: bytes, cut_at: int, *, first: bool) -> bytes:
-    if not first:
-        piece = piece.partition(b"\n")[2]
-    elif piece.startswith(b"\xef\xbb\xbf"):
-        piece = piece[3:]
-    return piece.rpartition(b"\n")[0] if len(piece) + (0 if first else 1) >= cut_at else piece
+def _whole_lines(piece: bytes, *, first: bool, last: bool) -> bytes:
+    """The piece without the parts of lines at its ends. A single line longer than the piece yields nothing."""
+    piece = piece.removeprefix(b"\xef\xbb\xbf") if first else piece.partition(b"\n")[2]
+    return piece if last else piece.rpartition(b"\n")[0]
 
 
 def _open(file: FoundFile) -> BinaryIO:
