@@ -205,7 +205,7 @@ def _rows(load: Load, lake: Lake, cursor: Cursor, known: Sequence[str]) -> int:
                 cursor.execute(f"CALL ducklake_add_data_files({named}, schema => {quote_literal(relation.schema)})")
             landed += part.rows
             continue
-        if not load.shape.created:
+        if not (load.shape.created or load.shape.applied):
             lake.expect_rows(cursor, relation, part.rows)
         cursor.execute(f"INSERT INTO {target} ({names}) SELECT * FROM ({fitted(part, columns)}){leave}")
         row = cursor.fetchone()

@@ -114,7 +114,7 @@ class Lake(Protocol):
         """
 
     def expect_rows(self, cursor: Cursor, relation: Relation, rows: int) -> None:
-        """Say in a write transaction that `rows` rows are about to be added to `relation`, which stands: where they are few, they and
+        """Say in a write transaction that `rows` rows are about to be added to `relation`, which stands unaltered: where they are few, they and
         the few of later writes live in the catalog instead of a file for each write (LAKE.md 10)."""
 
     def files_under(self, folder: str) -> Iterator[str]:

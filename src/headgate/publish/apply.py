@@ -34,6 +34,8 @@ def apply_staged(cursor: Cursor, lake: Lake, staged: Staged, relations: dict[str
     if fresh:
         _create(cursor, lake, staged, standing is not None)
     elif not settled:
+        if staged.kind != REPLACE and not staged.alter:
+            lake.expect_rows(cursor, staged.relation, staged.counts.rows_out)
         for action in staged.alter:
             cursor.execute(f"ALTER TABLE {staged.relation.sql(lake.name)} {action}")
     if staged.kind == REPLACE and not fresh:
@@ -113,8 +115,6 @@ def _insert(cursor: Cursor, lake: Lake, staged: Staged, fresh: bool) -> None:
                 f"schema => {quote_literal(staged.relation.schema)})"
             )
         return
-    if staged.kind != REPLACE and not fresh:
-        lake.expect_rows(cursor, staged.relation, staged.counts.rows_out)
     columns = ", ".join(quote_ident(c.name) for c in staged.columns)
     order = f" ORDER BY {', '.join(staged.sort_by)}" if staged.sort_by else ""
     cursor.execute(f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {staged.rows_sql}{order}")

@@ -221,14 +221,12 @@ class DuckLake:
                 [relation.schema, relation.name],
             )
         ).fetchone()
-        if found is None:
-            return  # made by this very transaction: only a committed table takes an option
-        if found[0] is None:
+        if found is not None and found[0] is None:
             cursor.execute(
                 f"CALL {quote_ident(self.name)}.set_option('data_inlining_row_limit', {INLINE_ROWS}, "
                 f"schema => {quote_literal(relation.schema)}, table_name => {quote_literal(relation.name)})"
             )
-        else:
+        elif found is not None:
             self._inlining.add(relation)
 
     def files_under(self, folder: str) -> Iterator[str]:
