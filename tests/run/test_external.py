@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from headgate.run.external import external_rows
 from headgate.run.session import Session, open_session
 
 CONFIG = """name: external
@@ -44,3 +45,11 @@ def test_a_table_that_others_fill_is_read_again_when_it_changes(external_project
             assert not session.run().nothing_to_do
             assert session.query("select n from main.counted").to_pylist() == [{"n": before + rows}]
             assert session.run().nothing_to_do
+
+
+def test_a_large_table_of_others_is_known_to_be_large(external_project: Path) -> None:
+    with open_session(str(external_project)) as session:
+        fill(session, "CREATE SCHEMA lake.raw", "CREATE TABLE lake.raw.orders AS SELECT i AS id FROM range(5000) t(i)")
+        assert external_rows(session.project, session.lake) == {"raw.orders": 5000}
+        fill(session, "DELETE FROM lake.raw.orders WHERE id < 1000", "INSERT INTO lake.raw.orders SELECT i FROM range(3) t(i)")
+        assert 4000 <= external_rows(session.project, session.lake)["raw.orders"] <= 5003

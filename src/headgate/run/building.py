@@ -14,7 +14,7 @@ from headgate.plan.reconcile import arrivals_of, arrivals_sql, narrowed
 from headgate.plan.versions import recorded_inputs, unchanged
 from headgate.ports.engine import Cursor, Workspace
 from headgate.run.context import RunContext
-from headgate.run.external import external_versions
+from headgate.run.external import external_rows, external_versions
 from headgate.run.gating import CHECK_PREFIX, checks_of, rows_of, tools_for, weigh_node, with_proof
 from headgate.run.walk import Built
 from headgate.spec.crash import point
@@ -36,6 +36,7 @@ class Builder:
     def __init__(self, ctx: RunContext, workspace: Workspace, recorded: Recorded, plan: Plan, *, resume: bool = False) -> None:
         self.ctx, self.workspace, self.recorded, self.plan = ctx, workspace, recorded, plan
         self.external = external_versions(ctx.project, ctx.lake)
+        self._external_rows = external_rows(ctx.project, ctx.lake)
         self.staged: dict[str, Staged] = {}
         self.built_anew: set[str] = set()
         self.inferred: dict[str, Staged] = {}
@@ -203,7 +204,7 @@ class Builder:
             relation = project.nodes[parent].relation if parent in project.nodes else None
             relation = project.sources[parent].relation if parent in project.sources else relation
             known = self.recorded.datasets.get(str(relation))
-            total += known.rows if known is not None else 0
+            total += known.rows if known is not None else self._external_rows.get(str(relation), 0)
         return total
 
     def tools(self) -> Tools:

@@ -8,7 +8,23 @@ from headgate.spec.project import Project
 
 
 def external_versions(project: Project, lake: Lake) -> dict[str, str]:
-    """Dataset -> version for every source table without a connector that stands in the lake; "" versions are left out."""
+    """Dataset -> version for every source table without a connector that stands in the lake."""
+    snapshots = _asked(
+        project,
+        lake,
+        "max(greatest(t.begin_snapshot, c.snapshot_id))",
+        "ducklake_snapshot_changes c ON regexp_matches(c.changes_made, ':' || t.table_id || '(,|$)')",
+    )
+    return {dataset: f"snapshot {snapshot}" for dataset, snapshot in snapshots.items()}
+
+
+def external_rows(project: Project, lake: Lake) -> dict[str, int]:
+    """Dataset -> rows, by the lake's statistics, for the same tables."""
+    return _asked(project, lake, "max(coalesce(c.record_count, 0))", "ducklake_table_stats c ON c.table_id = t.table_id")
+
+
+def _asked(project: Project, lake: Lake, value: str, joined: str) -> dict[str, int]:
+    """`value` of each such table, from the catalog's own tables with `joined` beside them."""
     wanted = [t.relation for t in project.sources.values() if not t.connector]
     standing = [r for r in wanted if str(r) in lake.relations()]
     if not standing:
@@ -18,12 +34,10 @@ def external_versions(project: Project, lake: Lake) -> dict[str, str]:
     cursor = lake.cursor()
     try:
         rows = cursor.execute(
-            f"""
-SELECT s.schema_name, t.table_name, max(greatest(t.begin_snapshot, c.snapshot_id))
-FROM {metadata}.ducklake_table t JOIN {metadata}.ducklake_schema s USING (schema_id)
-LEFT JOIN {metadata}.ducklake_snapshot_changes c ON regexp_matches(c.changes_made, ':' || t.table_id || '(,|$)')
-WHERE t.end_snapshot IS NULL AND s.end_snapshot IS NULL AND (s.schema_name, t.table_name) IN ({listed}) GROUP BY ALL"""
+            f"SELECT s.schema_name, t.table_name, {value} FROM {metadata}.ducklake_table t "
+            f"JOIN {metadata}.ducklake_schema s USING (schema_id) LEFT JOIN {metadata}.{joined} "
+            f"WHERE t.end_snapshot IS NULL AND s.end_snapshot IS NULL AND (s.schema_name, t.table_name) IN ({listed}) GROUP BY ALL"
         ).fetchall()
     finally:
         cursor.close()
-    return {f"{schema}.{table}": f"snapshot {snapshot}" for schema, table, snapshot in rows}
+    return {f"{schema}.{table}": int(found) for schema, table, found in rows}
