@@ -14,8 +14,8 @@ from headgate.engines.duckdb.extensions import load_extension
 from headgate.spec.names import quote_ident, quote_literal
 from headgate.spec.project import LakeSpec
 
-STAGING_LOG = "1GB"
-"""A staging area's write-ahead log grows so far before a checkpoint shortens it."""
+STAGING_LOG = "256MB"
+"""A staging area's write-ahead log grows so far before a checkpoint shortens it: so much of small staged tables stays in memory."""
 
 
 def connect(spec: LakeSpec, root: str) -> duckdb.DuckDBPyConnection:
