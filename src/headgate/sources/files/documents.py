@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from headgate.ports.engine import Cursor
 from headgate.ports.source import SqlBatch
+from headgate.sources.files import keys
 from headgate.sources.files.listing import FoundFile
 from headgate.sources.files.options import FileOptions
 from headgate.spec.names import quote_ident, quote_literal
@@ -26,6 +28,9 @@ SAMPLE_MAX = 48 << 20
 ROW_BYTES = 150
 BLOCK = 8 << 20
 OBJECT_MAX = 64 << 20
+HUGE = re.compile(r"\b(HUGEINT|UBIGINT|UHUGEINT)\b")
+LONG_INTEGER = re.compile(rb"\d{19}")
+ROUNDS_MAX = 6  # looks at new keys, which may have keys below them
 
 
 def batches(
@@ -58,12 +63,16 @@ def _nothing(units: tuple[Unit, ...]) -> SqlBatch:
 def _quick(files: list[FoundFile], options: FileOptions, known: Mapping[str, str], cursor: Cursor, staging: str) -> SqlBatch:
     units = tuple(f.unit for f in files)
     sample = Path(staging) / f"sample-{_token(files)}.ndjson"
-    _write_sample(files, sample)
+    whole = _write_sample(files, sample)
     columns = _infer(sample, options, known, cursor)
     if not columns:
         has_bytes = any(f.unit.size for f in files)
         return _slow(files, {"value": "JSON"}, staging) if has_bytes else _nothing(units)
     paths = ", ".join(quote_literal(f.path) for f in files)
+    objects = _objects(quote_literal(str(sample)), "none") if whole else _objects(paths, files[0].compression)
+    columns, complete = _complete(columns, objects, sample, options, known, cursor)
+    if not complete:
+        return _slow(files, columns, staging)
     arguments = {
         "format": "'newline_delimited'",
         "columns": "{" + ", ".join(f"{quote_literal(n)}: {quote_literal(t)}" for n, t in columns.items()) + "}",
@@ -91,25 +100,37 @@ def _formats(options: FileOptions) -> dict[str, str]:
 # ----------------------------------------------------------------------------------------------------------------------------
 
 
-def _write_sample(files: Sequence[FoundFile], target: Path) -> None:
-    """Whole lines from head, middle and tail of the files, as many as `SAMPLE_MAX` allows; of packed files the head."""
-    step = max(1, len(files) * PIECE // SAMPLE_MAX)
+def _write_sample(files: Sequence[FoundFile], target: Path) -> bool:
+    """Whole lines from head, middle and tail of the files, as many as `SAMPLE_MAX` allows; of packed files the head. Tells
+    whether these are all lines.
+    """
+    most = sum(min(f.unit.size, PIECE * PIECES) for f in files)
+    step = max(1, -(-most // SAMPLE_MAX))
+    whole = step == 1
     with target.open("wb") as out:
         for file in files[::step]:
-            for piece in _pieces(file):
-                out.write(piece)
-                out.write(b"\n")
+            whole &= _write_pieces(file, out)
+        if out.tell() == 0 and files:  # lines longer than a piece
+            with _open(max(files, key=lambda f: f.unit.size)) as stream:
+                out.write(stream.readline(OBJECT_MAX).removeprefix(b"\xef\xbb\xbf"))
+    return whole
 
 
-def _pieces(file: FoundFile) -> Iterator[bytes]:
+def _write_pieces(file: FoundFile, out: BinaryIO) -> bool:
+    """Lines of one file; whether these are all."""
     with _open(file) as stream:
         if file.compression != "none" or file.unit.size <= PIECE * PIECES:
-            head = stream.read(PIECE * PIECES)
-            yield _whole_lines(head, first=True, last=len(head) < PIECE * PIECES)
-            return
+            head = stream.read(PIECE * PIECES + 1)
+            whole = len(head) <= PIECE * PIECES
+            out.write(_whole_lines(head, first=True, last=whole))
+            out.write(b"\n")
+            return whole
         for i in range(PIECES):
             stream.seek((file.unit.size - PIECE) * i // (PIECES - 1))
-            yield _whole_lines(stream.read(PIECE), first=i == 0, last=i == PIECES - 1)
+            if lines := _whole_lines(stream.read(PIECE), first=i == 0, last=i == PIECES - 1):
+                out.write(lines)
+                out.write(b"\n")
+    return False
 
 
 def _whole_lines(piece: bytes, *, first: bool, last: bool) -> bytes:
@@ -130,8 +151,8 @@ def _infer(sample: Path, options: FileOptions, known: Mapping[str, str], cursor:
 
     declared = {k: canonical(v) for k, v in options.types.items()}
     seen: dict[str, str] = {}
-    for path in (sample, None):
-        clean = path or _clean(sample, cursor)
+    for path, lenient in ((sample, ""), (None, ""), (None, ", ignore_errors = true")):
+        clean = path or _clean(sample)
         if clean.stat().st_size <= PIECES:
             continue
         try:
@@ -139,7 +160,7 @@ def _infer(sample: Path, options: FileOptions, known: Mapping[str, str], cursor:
                 f"DESCRIBE SELECT * FROM read_json({quote_literal(str(clean))}, format = 'newline_delimited', sample_size = -1, "
                 f"map_inference_threshold = -1, field_appearance_threshold = 0, maximum_object_size = {OBJECT_MAX}"
                 + "".join(f", {k} = {v}" for k, v in _formats(options).items())
-                + ")"
+                + f"{lenient})"
             )
         except duckdb.Error:
             continue  # a damaged line among the looked-at ones: look again without those
@@ -149,11 +170,47 @@ def _infer(sample: Path, options: FileOptions, known: Mapping[str, str], cursor:
         seen = {}
     if not seen:
         return {}
-    sharpened = _sharpen(seen, clean, cursor)
-    return _settle(sharpened, declared, known)
+    return _settle(_sharpen(_as_long(seen, clean), clean, cursor), declared, known)
 
 
-def _clean(sample: Path, cursor: Cursor) -> Path:
+def _as_long(seen: Mapping[str, str], sample: Path) -> dict[str, str]:
+    """Negative beside positive whole numbers are seen as HUGEINT: they are BIGINT where none has 19 digits."""
+    if any(HUGE.search(t) for t in seen.values()) and not LONG_INTEGER.search(sample.read_bytes()):
+        return {n: HUGE.sub("BIGINT", t) for n, t in seen.items()}
+    return dict(seen)
+
+
+def _objects(paths: str, compression: str) -> str:
+    """A SELECT of every line that is JSON."""
+    packed = "" if compression == "none" else f", compression = {quote_literal(compression)}"
+    return f"SELECT json FROM read_ndjson_objects([{paths}], ignore_errors = true{packed})"
+
+
+def _complete(
+    columns: dict[str, str], objects: str, sample: Path, options: FileOptions, known: Mapping[str, str], cursor: Cursor
+) -> tuple[dict[str, str], bool]:
+    """Columns for all keys there are, and whether that succeeded: keys that differ in case alone, or are empty, cannot all be
+    columns.
+    """
+    import duckdb
+
+    for _ in range(ROUNDS_MAX):
+        try:
+            more = keys.unseen(objects, columns, cursor)
+        except duckdb.Error:  # such as an object of more than 16 MB
+            return columns, False
+        if not more:
+            return columns, True
+        with sample.open("a", encoding="utf-8") as out:
+            out.writelines(text.replace("\n", " ") + "\n" for text in more)
+        again = _infer(sample, options, known, cursor)
+        if again == columns:
+            return columns, False
+        columns = again
+    return columns, False
+
+
+def _clean(sample: Path) -> Path:
     """The sample without the lines that are no objects."""
     import json
 
@@ -261,7 +318,7 @@ def _from_lines(path: Path, units: tuple[Unit, ...], columns: Mapping[str, str])
     structure = "{" + ", ".join(f"{_json_text(n)}: {_structure(t)}" for n, t in columns.items()) + "}"
     good = "CASE WHEN json_valid(line) THEN line END"
     parsed = (
-        f"SELECT unit, seq, line, json_valid(line) AS ok, try_cast({good} AS JSON) AS doc, "
+        f"SELECT unit, seq, line, json_valid(line) AS ok, try_cast({good} AS JSON) AS json, "
         f"TRY(json_transform(CASE WHEN json_type({good}) = 'OBJECT' THEN line END, {quote_literal(structure)})) AS v "
         f"FROM read_parquet({quote_literal(str(path))})"
     )
@@ -273,7 +330,9 @@ def _from_lines(path: Path, units: tuple[Unit, ...], columns: Mapping[str, str])
     judged = (
         "SELECT unit, seq, line, v, CASE WHEN seq = 0 THEN 'the file is no JSON document, or has no list where records: says' "
         "WHEN NOT ok THEN 'the line is no valid JSON' "
-        f"WHEN json_type(doc) <> 'OBJECT' THEN 'the line is JSON, but no object'{misfits} END AS reason FROM ({parsed})"
+        f"WHEN json_type(json) <> 'OBJECT' THEN 'the line is JSON, but no object'{misfits} "
+        f"WHEN {keys.other_keys(columns)} THEN 'the line has a key that cannot be a column: it is empty, or another in other letters' "
+        f"END AS reason FROM ({parsed})"
     )
     names = ", ".join(f"struct_extract(v, {quote_literal(n)}) AS {quote_ident(n)}" for n in columns)
     return SqlBatch(
@@ -290,7 +349,7 @@ def _leaves(path: list[str], type_: str) -> Iterator[tuple[str, str, str]]:
     value = "v"
     for part in path:
         value = f"struct_extract({value}, {quote_literal(part)})"
-    yield ".".join(path), type_, f"(coalesce(json_type(doc, {pointer}), 'NULL') <> 'NULL' AND {value} IS NULL)"
+    yield ".".join(path), type_, f"(coalesce(json_type(json, {pointer}), 'NULL') <> 'NULL' AND {value} IS NULL)"
     for field in fields or ():
         yield from _leaves([*path, field.name], field.type)
 
@@ -324,13 +383,15 @@ def _documents(
     target = Path(staging) / f"lines-{_token(files)}.parquet"
     _write_records(files, options.records, target)
     sample = Path(staging) / f"sample-{_token(files)}.ndjson"
-    cursor.execute(f"SELECT line FROM read_parquet({quote_literal(str(target))}) LIMIT {max(options.sample_rows, 1) * 4}")
+    records = f"read_parquet({quote_literal(str(target))})"
+    cursor.execute(f"SELECT line FROM {records} LIMIT {max(options.sample_rows, 1) * 4}")
     with sample.open("w", encoding="utf-8") as out:
         out.writelines(row[0].replace("\n", " ") + "\n" for row in cursor.fetchall())
     columns = _infer(sample, options, known, cursor)
-    if not columns:
-        columns = dict(known) or {"value": "JSON"}
-    return _from_lines(target, units, columns)
+    if columns:
+        objects = f"SELECT TRY_CAST(line AS JSON) AS json FROM {records} WHERE json_valid(line)"
+        columns, _ = _complete(columns, objects, sample, options, known, cursor)
+    return _from_lines(target, units, columns or dict(known) or {"value": "JSON"})
 
 
 def _write_records(files: Sequence[FoundFile], records: str | None, target: Path) -> None:
