@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from headgate.land import staging
 from headgate.spec.errors import FenceLost, SourceBroken
 from headgate.spec.verdicts import GateResult, Verdict
 from land.ground import Ground
@@ -186,3 +191,34 @@ def test_a_large_load_is_registered_not_written_twice(ground: Ground) -> None:
     wrong = "SELECT count(*) FROM lake.raw_shop.orders WHERE _position.unit = 'in/big.ndjson' AND _position.seq <> id + 1"
     assert ground.sql(wrong) == [(0,)]
     assert ground.sql("SELECT count(*), count(DISTINCT _position) FROM lake.raw_shop.orders") == [(1_051_000, 1_051_000)]
+
+
+def test_small_loads_need_no_arrow(ground: Ground) -> None:
+    """Loading Arrow and pandas would take longer than the load."""
+    program = (
+        "import sys; from pathlib import Path; from land.ground import Ground\n"
+        "ground = Ground(Path(sys.argv[1]))\n"
+        "assert ground.land().status == 'accepted'\n"
+        "print(sorted({'pandas', 'pyarrow', 'numpy', 'polars', 'sqlglot'} & set(sys.modules)))"
+    )
+    for name, content in (("a.csv", "id,name\n1,x\n"), ("b.ndjson", '{"id": 2}\n'), ("c.json", '[{"id": 3}]'), ("d.csv", "")):
+        ground.put(name, content)
+    tests = Path(__file__).parent.parent
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(ground.root)], cwd=tests, env={**os.environ, "PYTHONPATH": str(tests)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (run.stdout.strip(), run.returncode) == ("[]", 0), run.stderr
+
+
+def test_both_ways_of_numbering_agree(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    ground.put("a.csv", "id\n" + "".join(f"{n}\n" for n in range(5000)))
+    ground.put("b.csv", "id\n")
+    ground.put("c.csv", "id\n" + "".join(f"{n}\n" for n in range(3000)))
+    found = []
+    for few in (0, 100_000):
+        monkeypatch.setattr(staging, "FEW_ROWS", few)
+        ground.land(name=f"t{few}")
+        found.append(ground.sql(f"SELECT id, _position FROM lake.raw_shop.t{few} ORDER BY _position"))
+    assert found[0] == found[1]
+    assert all(row[1]["seq"] == row[0] + 1 for row in found[0])

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from headgate.ports.engine import Cursor
-from headgate.spec.names import Column, bind, quote_ident
+from headgate.spec.names import Column, bind, quote_ident, quote_literal
 from headgate.spec.positions import Position, Unit
 from headgate.spec.verdicts import SchemaChange
 
@@ -102,18 +102,17 @@ def write_load(cursor: Cursor, catalog: str, values: Mapping[str, Any]) -> None:
 
 
 def write_units(cursor: Cursor, catalog: str, load_id: str, dataset: str, units: Sequence[Unit], status: str) -> None:
-    """Add the units of a load, all in one statement."""
+    """Add the units of a load, all in one statement. They go as one JSON text: there may be thousands, and neither parameters
+    nor Arrow come without libraries that take longer to load than a small load takes.
+    """
     if not units:
         return
-    listed = json.dumps([[u.name, str(u.size), u.modified_at, u.content_hash, str(u.rows)] for u in units])
+    listed = [[u.name, u.size, u.modified_at, u.content_hash, u.rows] for u in units]
     cursor.execute(
-        bind(
-            # One document and not an Arrow table: the engine's first registered object imports pandas, half a second of a small load.
-            f"INSERT INTO {table(catalog, 'load_units')} (load_id, dataset, unit, size, modified_at, content_hash, rows, status) "
-            "SELECT ?, ?, u[1], CAST(u[2] AS BIGINT), u[3], u[4], CAST(u[5] AS BIGINT), ? "
-            """FROM (SELECT unnest(from_json(?, '[["VARCHAR"]]')) AS u)""",
-            [load_id, dataset, status, listed],
-        ),
+        f"INSERT INTO {table(catalog, 'load_units')} (load_id, dataset, unit, size, modified_at, content_hash, rows, status) "
+        f"SELECT {quote_literal(load_id)}, {quote_literal(dataset)}, u->>0, CAST(u->>1 AS BIGINT), u->>2, u->>3, "
+        f"CAST(u->>4 AS BIGINT), {quote_literal(status)} "
+        f"FROM (SELECT unnest(CAST({quote_literal(json.dumps(listed, ensure_ascii=False))} AS JSON[])) AS u)"
     )
 
 

@@ -1,6 +1,6 @@
 """Row numbers for rows that stream past in the order of their source.
 
-A window function would read a file with one thread; here the engine reads with all of them, hands the rows over in order,
+A window function would read a large file with one thread; here the engine reads with all of them, hands the rows over in order,
 and the number of each row within its unit is added on the way to the writer.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from headgate.ports.engine import Cursor
@@ -21,8 +21,9 @@ BATCH_ROWS = 122_880  # a row group of the engine
 _ordering = threading.Lock()
 
 
-def _in_order(cursor: Cursor, select: str) -> Any:
-    """Start `select` such that its rows come in the order of the source.
+@contextmanager
+def ordered(cursor: Cursor) -> Iterator[None]:
+    """What is started on `cursor` within gives its rows in the order of the source.
 
     The engine keeps order only when told at planning; the setting is the whole process's, so it is put back at once. A query
     that another thread plans meanwhile keeps its order too, which changes no result.
@@ -32,11 +33,22 @@ def _in_order(cursor: Cursor, select: str) -> Any:
         before = (cursor.fetchone() or (True,))[0]
         cursor.execute("SET GLOBAL preserve_insertion_order = true")
         try:
-            return cursor.execute(select)
+            yield
         finally:
             if not before:
                 with closing(_sibling(cursor)) as other:
                     other.execute("SET GLOBAL preserve_insertion_order = false")
+
+
+def numbered_sql(select: str, units: int) -> str:
+    """`select` with `_seq` added by the engine itself: its rows must be read within `ordered`. For small reads: it takes one
+    thread, but no library beside the engine's.
+    """
+    if units == 1:
+        return f"SELECT *, row_number() OVER () AS {SEQ} FROM ({select})"
+    running = f"SELECT *, row_number() OVER () AS _running FROM ({select})"
+    place = f"_running - min(_running) OVER (PARTITION BY {INDEX}) + 1"
+    return f"SELECT * EXCLUDE (_running), {place} AS {SEQ} FROM ({running})"
 
 
 def _sibling(cursor: Cursor) -> Cursor:
@@ -52,7 +64,8 @@ class Numbered:
         import pyarrow as pa
 
         self.error: Exception | None = None
-        result = _in_order(cursor, select)
+        with ordered(cursor):
+            result: Any = cursor.execute(select)
         self._source = result.to_arrow_reader(BATCH_ROWS)
         self._counts: dict[int, int] = {}
         self.schema: pa.Schema = self._source.schema.append(pa.field(SEQ, pa.int64()))

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from headgate.land.numbering import INDEX, SEQ, Numbered
+from headgate.land.numbering import INDEX, SEQ, Numbered, numbered_sql, ordered
 from headgate.ports.engine import Cursor, Workspace
 from headgate.ports.source import ArrowBatch, Batch, Extraction, SqlBatch
 from headgate.spec.errors import EngineFailed, HeadgateError
@@ -15,6 +15,7 @@ from headgate.spec.names import Column, Relation, bind, quote_ident, quote_liter
 from headgate.spec.positions import RAW_COLUMNS, DeadLetter, Position, Unit
 
 PLACES = tuple(name for name, _ in RAW_COLUMNS)
+FEW_ROWS = 100_000
 DEAD_COLUMNS = "unit VARCHAR, seq BIGINT, reason VARCHAR, record VARCHAR"
 
 
@@ -124,8 +125,11 @@ class Stager:
                 if batch.in_order:
                     reading.execute(f"DESCRIBE {batch.select}")
                     types = {row[0]: row[1] for row in reading.fetchall()}
-                    numbered = Numbered(reading, batch.select)
-                    part = self._numbered(numbered, types, batch, target, writing)
+                    if batch.rows_expected is not None and batch.rows_expected < FEW_ROWS:
+                        part = self._few(types, batch, target, reading)
+                    else:
+                        numbered = Numbered(reading, batch.select)
+                        part = self._numbered(numbered, types, batch, target, writing)
                 else:
                     part = self._placed(f"({batch.select})", quote_ident("_unit"), target, batch, reading)
                 if batch.dead_letters_sql:
@@ -138,14 +142,17 @@ class Stager:
                 reading.execute(statement)
         return part
 
+    def _few(self, types: Mapping[str, str], batch: SqlBatch, target: Relation, cursor: Cursor) -> Part | None:
+        """A small read, numbered by the engine: Arrow's library alone would take longer to load than all the rest."""
+        if len(types) == 1:  # nothing but the index: no columns, no rows
+            return None
+        rows = f"({numbered_sql(batch.select, len(batch.units))})"
+        with ordered(cursor):
+            return self._placed(rows, _unit(batch), target, batch, cursor)
+
     def _numbered(
         self, numbered: Numbered, types: Mapping[str, str], batch: SqlBatch, target: Relation, cursor: Cursor
     ) -> Part | None:
-        names = [u.name for u in batch.units]
-        if len(names) == 1:
-            unit = quote_literal(names[0])
-        else:
-            unit = "[" + ", ".join(quote_literal(n) for n in names) + f"][CAST({quote_ident(INDEX)} AS BIGINT) + 1]"
         if len(numbered.schema) == 2:  # nothing but index and number: no columns, no rows
             return None
         cursor.register("_headgate_rows", numbered.reader)
@@ -155,7 +162,7 @@ class Stager:
             lost = [row[0] for row in cursor.fetchall() if types.get(row[0], row[1]) != row[1] and row[0] != INDEX]
             casts = ", ".join(f"CAST({quote_ident(n)} AS {types[n]}) AS {quote_ident(n)}" for n in lost)
             rows = f"(SELECT * REPLACE ({casts}) FROM _headgate_rows)" if lost else "_headgate_rows"
-            return self._placed(rows, unit, target, batch, cursor)
+            return self._placed(rows, _unit(batch), target, batch, cursor)
         finally:
             cursor.unregister("_headgate_rows")
 
@@ -236,6 +243,14 @@ class _ReadFailed(Exception):
     def __init__(self, cause: Exception) -> None:
         super().__init__(str(cause))
         self.cause = cause
+
+
+def _unit(batch: SqlBatch) -> str:
+    """The name of the unit that a row's index points to."""
+    names = [u.name for u in batch.units]
+    if len(names) == 1:
+        return quote_literal(names[0])
+    return "[" + ", ".join(quote_literal(n) for n in names) + f"][CAST({quote_ident(INDEX)} AS BIGINT) + 1]"
 
 
 def _origin(error: Exception, numbered: Numbered | None) -> Exception:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from headgate.ports.engine import Cursor
 from headgate.ports.source import SqlBatch
+from headgate.sources.files import listing
 from headgate.sources.files.listing import FoundFile
 from headgate.sources.files.options import FileOptions, is_remote
 from headgate.spec.errors import SourceBroken
@@ -29,6 +30,7 @@ TRIED_TYPES = {  # type -> predicate over {c} that holds for every value of it; 
     "TIMESTAMP": "length({c}) > 10 AND TRY_CAST({c} AS TIMESTAMP) IS NOT NULL",
 }
 DELIMITERS = (",", "\t", ";", "|")
+SHAPE = b",\t;|\r\x00"
 SNIFFED_FILES = 8  # of one header: the first, the last and some between are looked at
 ROW_BYTES = 60  # a guess, to choose where rows are staged
 
@@ -47,16 +49,18 @@ def batches(files: Sequence[FoundFile], options: FileOptions, known: Mapping[str
     """One batch for each header (and line ending, and packing) among `files`."""
     groups: dict[tuple[bytes, str, str], list[FoundFile]] = {}
     for file in files:
-        groups.setdefault((_header(file), file.compression, file.format), []).append(file)
+        groups.setdefault((_header(file, options), file.compression, file.format), []).append(file)
     return [_batch(g, options, known, cursor) for g in groups.values()]
 
 
-def _header(file: FoundFile) -> bytes:
-    """The header line with its line ending: files that share it are read in one statement."""
+def _header(file: FoundFile, options: FileOptions) -> bytes:
+    """The header line with its line ending: files that share it are read in one statement. Without headers, the shape of the
+    first line.
+    """
     if not file.head:
         return b"" if file.unit.size == 0 else file.path.encode()
     line, newline, _ = file.head.partition(b"\n")
-    return line + newline
+    return line + newline if options.header else bytes(c for c in line if c in SHAPE) + newline
 
 
 def _batch(files: list[FoundFile], options: FileOptions, known: Mapping[str, str], cursor: Cursor) -> SqlBatch:
@@ -252,7 +256,7 @@ def _settle_types(columns: Mapping[str, str], options: FileOptions, known: Mappi
 
 def _look_wider(file: FoundFile) -> bytes:
     """The head of the file, and a piece of its middle and of its end where they can be had without unpacking."""
-    pieces = [file.head]
+    pieces = [file.head if is_remote(file.path) else listing.look(file.path, file.compression)]
     if file.compression == "none" and not is_remote(file.path):
         with Path(file.path).open("rb") as stream:
             for offset in (file.unit.size // 2, max(0, file.unit.size - PIECE)):

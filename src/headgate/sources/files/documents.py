@@ -283,7 +283,7 @@ def _settle(seen: Mapping[str, str], declared: Mapping[str, str], known: Mapping
 def _slow(files: Sequence[FoundFile], columns: Mapping[str, str], staging: str) -> SqlBatch:
     target = Path(staging) / f"lines-{_token(files)}.parquet"
     _write_lines(files, target, staging)
-    return _from_lines(target, tuple(f.unit for f in files), columns)
+    return _from_lines(f"read_parquet({quote_literal(str(target))})", tuple(f.unit for f in files), columns)
 
 
 def _write_lines(files: Sequence[FoundFile], target: Path, staging: str) -> None:
@@ -314,13 +314,13 @@ def _blocks(file: FoundFile) -> Iterator[tuple[int, list[bytes]]]:
         yield number, [rest.removeprefix(b"\xef\xbb\xbf") if number == 1 else rest]
 
 
-def _from_lines(path: Path, units: tuple[Unit, ...], columns: Mapping[str, str]) -> SqlBatch:
+def _from_lines(lines: str, units: tuple[Unit, ...], columns: Mapping[str, str]) -> SqlBatch:
     structure = "{" + ", ".join(f"{_json_text(n)}: {_structure(t)}" for n, t in columns.items()) + "}"
     good = "CASE WHEN json_valid(line) THEN line END"
     parsed = (
         f"SELECT unit, seq, line, json_valid(line) AS ok, try_cast({good} AS JSON) AS json, "
         f"TRY(json_transform(CASE WHEN json_type({good}) = 'OBJECT' THEN line END, {quote_literal(structure)})) AS v "
-        f"FROM read_parquet({quote_literal(str(path))})"
+        f"FROM {lines}"
     )
     misfits = "".join(
         f" WHEN {path_bad} THEN {quote_literal(f'the value of {label} does not fit {type_}')}"
@@ -380,10 +380,13 @@ def _documents(
     document).
     """
     units = tuple(f.unit for f in files)
-    target = Path(staging) / f"lines-{_token(files)}.parquet"
-    _write_records(files, options.records, target)
+    target = Path(staging) / f"lines-{_token(files)}.ndjson"
+    longest = _write_records(files, options.records, target)
+    records = (
+        f"read_json({quote_literal(str(target))}, format = 'newline_delimited', maximum_object_size = {max(longest, PIECE) + PIECE}, "
+        "columns = {unit: 'VARCHAR', seq: 'BIGINT', line: 'VARCHAR'})"
+    )
     sample = Path(staging) / f"sample-{_token(files)}.ndjson"
-    records = f"read_parquet({quote_literal(str(target))})"
     cursor.execute(f"SELECT line FROM {records} LIMIT {max(options.sample_rows, 1) * 4}")
     with sample.open("w", encoding="utf-8") as out:
         out.writelines(row[0].replace("\n", " ") + "\n" for row in cursor.fetchall())
@@ -391,32 +394,40 @@ def _documents(
     if columns:
         objects = f"SELECT TRY_CAST(line AS JSON) AS json FROM {records} WHERE json_valid(line)"
         columns, _ = _complete(columns, objects, sample, options, known, cursor)
-    return _from_lines(target, units, columns or dict(known) or {"value": "JSON"})
+    return _from_lines(records, units, columns or dict(known) or {"value": "JSON"})
 
 
-def _write_records(files: Sequence[FoundFile], records: str | None, target: Path) -> None:
+def _write_records(files: Sequence[FoundFile], records: str | None, target: Path) -> int:
+    """Every record as an object of unit, seq and line; returns the bytes of the longest."""
     import json
 
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema = pa.schema([("unit", pa.string()), ("seq", pa.int64()), ("line", pa.string())])
-    with pq.ParquetWriter(str(target), schema) as writer:
+    longest = 0
+    with target.open("wb") as out:
         for file in files:
             with _open(file) as stream:
                 text = stream.read().decode("utf-8-sig", "replace")
             try:
-                lines = [json.dumps(r, ensure_ascii=False) for r in _records(json.loads(text), records)] if text.strip() else []
+                lines = [_text(r) for r in _records(json.loads(text), records)] if text.strip() else []
                 first = 1
-            except (ValueError, KeyError, TypeError, IndexError):
+            except (ValueError, KeyError, TypeError, IndexError, RecursionError):
                 # One dead letter of seq 0 stands for the whole unit: it is no document, or has no list where `records` says.
                 lines, first = [text[:65536]], 0
-            seqs = pa.array(range(first, first + len(lines)), pa.int64())
-            writer.write_table(
-                pa.table(
-                    [pa.array([file.unit.name] * len(lines), pa.string()), seqs, pa.array(lines, pa.string())], schema=schema
-                )
-            )
+            for seq, line in enumerate(lines, first):
+                record = json.dumps({"unit": file.unit.name, "seq": seq, "line": line}).encode()
+                longest = max(longest, len(record))
+                out.write(record + b"\n")
+    return longest
+
+
+def _text(record: object) -> str:
+    import json
+
+    text = json.dumps(record, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a character, which only an escape can say
+        return json.dumps(record)
+    return text
 
 
 def _records(document: object, records: str | None) -> list[object]:

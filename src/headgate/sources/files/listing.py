@@ -10,6 +10,7 @@ from __future__ import annotations
 import glob
 import gzip
 import io
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from headgate.spec.positions import Unit
 
 CHUNK = 4 << 20
 HEAD_BYTES = 1 << 16
+HEAD_KEPT = 1 << 10
 TABLES = ("delta", "iceberg")  # a folder is one table, not files
 
 
@@ -100,10 +102,10 @@ def _look(name: str, path: Path, options: FileOptions, before: Unit | None, stag
         return None
     unit = Unit(name, stat.st_size, modified_at, digest)
     written, packed = kind_of(name, options)
-    return _opened(unit, str(path), written, packed, staging)
+    return _opened(unit, str(path), written, packed, staging, options.skip)
 
 
-def _opened(unit: Unit, path: str, written: str, packed: str, staging: str) -> FoundFile:
+def _opened(unit: Unit, path: str, written: str, packed: str, staging: str, skip: int) -> FoundFile:
     """Prove a packed file whole, unpack what the engine cannot, and take its head."""
     if packed in packing.UNPACKED_FIRST or (packed == "zstd" and written in ("ndjson", "json")):
         target = str(Path(staging) / f"{unit.content_hash}.{written}")
@@ -111,13 +113,22 @@ def _opened(unit: Unit, path: str, written: str, packed: str, staging: str) -> F
         fault, path, packed = packing.unpack(path, packed, target), target, "none"
     else:
         fault = packing.fault(path, packed)
-    head = b"" if fault or packed == "zstd" else _head(path, packed)
+    head = b"" if fault or packed == "zstd" else _head(path, packed, skip)
     if not fault and unit.size == 0 and written not in ("csv", "tsv", "ndjson", "json"):
         fault = f"the file is empty, which no {written} file can be"
     return FoundFile(unit, path, written, packed, head, fault)
 
 
-def _head(path: str, packed: str) -> bytes:
+def _head(path: str, packed: str, skip: int) -> bytes:
+    """What is kept of each file: `skip` and two lines, or a little more; thousands of files may be new at once."""
+    read, end = look(path, packed), 0
+    for _ in range(skip + 2):
+        end = read.find(b"\n", end) + 1 or HEAD_BYTES
+    return read[: max(HEAD_KEPT, end)]
+
+
+def look(path: str, packed: str) -> bytes:
+    """The first bytes of a file, unpacked."""
     with Path(path).open("rb") as raw:
         stream: io.BufferedIOBase = gzip.GzipFile(fileobj=raw) if packed == "gzip" else raw
         return stream.read(HEAD_BYTES)
@@ -127,8 +138,9 @@ def hash_of(path: Path) -> str:
     """The content's 128-bit hash as hex, streamed."""
     import xxhash
 
-    state, buffer = xxhash.xxh3_128(), bytearray(CHUNK)
+    state = xxhash.xxh3_128()
     with path.open("rb", buffering=0) as file:
+        buffer = bytearray(min(CHUNK, os.fstat(file.fileno()).st_size + 1))  # thousands of files are small
         while count := file.readinto(buffer):
             state.update(memoryview(buffer)[:count])
     return state.hexdigest()
@@ -172,7 +184,7 @@ def _remote(
         written, packed = kind_of(name, options)
         if packed != "none" or written in ("orc", "excel", "avro", "json", "ndjson"):
             path = path if path != name else _download(name, cursor, staging)
-            yield name, _opened(unit, path, written, packed, staging)
+            yield name, _opened(unit, path, written, packed, staging, options.skip)
         else:
             fault = "the file is empty" if size == 0 and written == "parquet" else None
             yield name, FoundFile(unit, path, written, packed, fault=fault)

@@ -15,6 +15,8 @@ from headgate.sources.files.options import FileOptions, is_remote, parse
 from headgate.spec.names import quote_ident, quote_literal
 from headgate.spec.positions import Position
 
+DELIMITED, DOCUMENTS = ("csv", "tsv"), ("json", "ndjson")
+
 
 class FilesExtraction:
     """The new and changed files of one look."""
@@ -27,9 +29,9 @@ class FilesExtraction:
         request, options = self._request, self._options
         yield from tables.unreadable([f for f in self._files if f.fault])
         whole = [f for f in self._files if not f.fault]
-        delimited_files = [f for f in whole if f.format in ("csv", "tsv")]
-        document_files = [f for f in whole if f.format in ("json", "ndjson")]
-        others = [f for f in whole if f not in delimited_files and f not in document_files]
+        delimited_files = [f for f in whole if f.format in DELIMITED]
+        document_files = [f for f in whole if f.format in DOCUMENTS]
+        others = [f for f in whole if f.format not in DELIMITED + DOCUMENTS]
         if delimited_files:
             yield from delimited.batches(delimited_files, options, request.known_columns, request.cursor)
         if document_files:

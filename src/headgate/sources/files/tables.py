@@ -11,7 +11,6 @@ from headgate.sources.files.listing import FoundFile
 from headgate.sources.files.options import FileOptions
 from headgate.spec.errors import SourceBroken
 from headgate.spec.names import quote_ident, quote_literal
-from headgate.spec.positions import DeadLetter
 
 EXTENSIONS = {"avro": "avro", "excel": "excel", "delta": "delta", "iceberg": "iceberg"}
 READERS = {"avro": "read_avro", "excel": "read_xlsx", "delta": "delta_scan", "iceberg": "iceberg_scan"}
@@ -19,11 +18,17 @@ READERS = {"avro": "read_avro", "excel": "read_xlsx", "delta": "delta_scan", "ic
 
 def unreadable(files: Sequence[FoundFile]) -> list[Batch]:
     """A batch without rows that says which files cannot be read, and why."""
-    import pyarrow as pa
-
+    if not files:
+        return []
+    letters = ", ".join(f"({quote_literal(f.unit.name)}, 0, {quote_literal(f.fault or '')}, '')" for f in files)
     return [
-        ArrowBatch(pa.table({}), f.unit.name, units=(f.unit,), dead_letters=(DeadLetter(f.unit.name, 0, f.fault or "", ""),))
-        for f in files
+        SqlBatch(
+            "SELECT 0 AS _unit_index WHERE false",
+            dead_letters_sql=f"FROM (VALUES {letters})",
+            units=tuple(f.unit for f in files),
+            rows_expected=0,
+            in_order=True,
+        )
     ]
 
 
