@@ -117,6 +117,9 @@ class Lake(Protocol):
         """Say in a write transaction that `rows` rows are about to be added to `relation`, which stands unaltered: where they are few, they and
         the few of later writes live in the catalog instead of a file for each write (LAKE.md 10)."""
 
+    def written(self, snapshot: int) -> Mapping[str, int]:
+        """Bytes of the files that `snapshot` added to each dataset; rows that live in the catalog itself have none."""
+
     def files_under(self, folder: str) -> Iterator[str]:
         """Absolute paths of all files below `folder` of the data path."""
 

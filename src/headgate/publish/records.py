@@ -54,7 +54,7 @@ def publication_row(
         "rows_total": 0 if staged.kind == VIEW else total_rows(cursor, lake, staged),
         "seconds": staged.seconds,
         "cpu_seconds": staged.cpu_seconds,
-        "bytes": staged.bytes,
+        "bytes": staged.bytes or None,  # of the files that were staged; what publishing itself writes is known after it
         "reason": bundle.reason,
         "notes": json.dumps(list(staged.notes)),
         "superseded_inputs": superseded,

@@ -39,10 +39,11 @@ def publish_staged(
         moved = {s.unique_id for s in staged if s.dataset in said.restage}
         return tuple(uid for uid in steps if uid in moved), results
     snapshot = ctx.lake.snapshot()
+    written = ctx.lake.written(snapshot)
     for s in staged:
         if s is outcome.staged[s.unique_id][-1]:
             ctx.emit(
-                "dataset.published", dataset=s.dataset, step=s.unique_id, rows=s.counts.rows_out, bytes=s.bytes, snapshot=snapshot,
+                "dataset.published", dataset=s.dataset, step=s.unique_id, rows=s.counts.rows_out, bytes=written.get(s.dataset, 0), snapshot=snapshot,
                 cpu_seconds=s.cpu_seconds, seconds=s.seconds, reason="; ".join(s.notes), data={"version": said.published.get(s.dataset, "")},
             )  # fmt: skip
     for dataset in said.superseded:

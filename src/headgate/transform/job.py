@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from headgate.ports.engine import Cursor, Lake, Workspace
@@ -124,6 +125,7 @@ class Job:
             publish_group=node.publish_group,
             seconds=time.perf_counter() - self.began[0],
             cpu_seconds=time.thread_time() - self.began[1],
+            bytes=sum(Path(path).stat().st_size for path in said.get("files", ()) if "://" not in path),
             **said,
         )
         if kind == REPLACE and not value.overlay_sql:

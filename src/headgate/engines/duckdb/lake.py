@@ -160,7 +160,29 @@ class DuckLake:
             row = cursor.execute(
                 f"SELECT max(snapshot_id) FROM {quote_ident('__ducklake_metadata_' + self.name)}.ducklake_snapshot"
             ).fetchone()
-            return read_recorded(cursor, self.name, int(row[0]) if row else 0, self.relations())
+            return read_recorded(cursor, self.name, int(row[0]) if row else 0, self.relations(), self._row_bytes(cursor))
+
+    def _row_bytes(self, cursor: Cursor) -> dict[str, float]:
+        """Bytes of files for a row of each table, by the catalog's statistics (of all rows ever written, as both are counted)."""
+        metadata = quote_ident("__ducklake_metadata_" + self.name)
+        rows = cursor.execute(
+            f"SELECT s.schema_name, t.table_name, c.file_size_bytes / c.next_row_id FROM {metadata}.ducklake_table_stats c "
+            f"JOIN {metadata}.ducklake_table t USING (table_id) JOIN {metadata}.ducklake_schema s USING (schema_id) "
+            "WHERE t.end_snapshot IS NULL AND s.end_snapshot IS NULL AND c.next_row_id > 0 AND c.file_size_bytes > 0"
+        ).fetchall()
+        return {f"{schema}.{table}": float(size) for schema, table, size in rows}
+
+    def written(self, snapshot: int) -> Mapping[str, int]:
+        """Bytes of the files that `snapshot` added to each dataset; see the port."""
+        metadata = quote_ident("__ducklake_metadata_" + self.name)
+        cursor = self._connection.cursor()
+        rows = cursor.execute(
+            f"SELECT s.schema_name, t.table_name, sum(f.file_size_bytes) FROM {metadata}.ducklake_data_file f "
+            f"JOIN {metadata}.ducklake_table t USING (table_id) JOIN {metadata}.ducklake_schema s USING (schema_id) "
+            f"WHERE f.begin_snapshot = {int(snapshot)} AND t.end_snapshot IS NULL AND s.end_snapshot IS NULL GROUP BY 1, 2"
+        ).fetchall()
+        cursor.close()
+        return {f"{schema}.{table}": int(size) for schema, table, size in rows}
 
     def position(self, dataset: str) -> Position:
         """Where the source of a raw table stands."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from headgate.ports.engine import Cursor
@@ -87,8 +88,11 @@ def insert(cursor: Cursor, lake: str, table: str, rows: list[Mapping[str, Any]])
     )
 
 
-def read_recorded(cursor: Cursor, lake: str, snapshot: int, kinds: Mapping[str, str]) -> Recorded:
-    """The ledger as a value, in the caller's read transaction. `kinds` says "table" or "view" for each published relation."""
+def read_recorded(cursor: Cursor, lake: str, snapshot: int, kinds: Mapping[str, str], row_bytes: Mapping[str, float]) -> Recorded:
+    """The ledger as a value, in the caller's read transaction.
+
+    `kinds` says "table" or "view" for each published relation, `row_bytes` how many bytes of files a row of it takes.
+    """
     name = f"{quote_ident(lake)}.{SCHEMA}"
     newest = (
         f"SELECT p.*, c.code FROM {name}.publications p LEFT JOIN {name}.code c USING (code_fingerprint) "
@@ -104,6 +108,9 @@ def read_recorded(cursor: Cursor, lake: str, snapshot: int, kinds: Mapping[str, 
         found[row["dataset"]] = _published(row, stale.get(row["dataset"]), intervals.get(row["dataset"], ()), kinds)
     for row in _rows(cursor, _LOADS.format(name=name)):
         found[row["dataset"]] = _loaded(row, stale.get(row["dataset"]))
+    for dataset, known in found.items():
+        if known.kind == "table" and dataset in row_bytes:
+            found[dataset] = replace(known, bytes=round(known.counts.rows_out * row_bytes[dataset]))
     for dataset, row in stale.items():
         if dataset not in found:
             found[dataset] = RecordedDataset(dataset, "", "table", None, stale_reason=row["reason"])
@@ -190,7 +197,6 @@ def _published(
         run_id=row["run_id"],
         seconds=row["seconds"] or 0.0,
         cpu_seconds=row["cpu_seconds"] or 0.0,
-        bytes=int(row["bytes"] or 0),
         intervals=intervals,
         stale_reason=_stale_reason(mark, row["published_at"]),
         materialized=row["materialized"] or "",
