@@ -2,7 +2,8 @@
 
 usage: python benchmarks/ingest.py [ROWS]
 
-The ratio is to a bare scan of the same file in the same process (typed columns, no inference, nothing written).
+Ratios, in CPU seconds too, are to a bare scan of the same file (typed columns, no inference, nothing written), and to the one bare
+statement that appends it to a lake table with a load id and a file column in one commit: both in the same process.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 import duckdb
 
+from headgate.engines.duckdb.extensions import load_extension
 from headgate.engines.duckdb.lake import open_lake
 from headgate.extract.breaker import MemoryBreaker
 from headgate.extract.drive import Drive
@@ -49,17 +51,31 @@ def generate(folder: Path, rows: int) -> None:
         connection.execute(f"COPY t TO '{folder}/orders.csv' (HEADER)")
 
 
+def _reader(path: Path) -> str:
+    if path.suffix == ".csv":
+        return f"read_csv('{path}', header = true, columns = {COLUMNS})"
+    return f"read_json('{path}', format = 'newline_delimited', columns = {COLUMNS})"
+
+
 def scan(path: Path) -> float:
     """Seconds of a bare scan."""
-    reader = (
-        f"read_csv('{path}', header = true, columns = {COLUMNS})"
-        if path.suffix == ".csv"
-        else f"read_json('{path}', format = 'newline_delimited', columns = {COLUMNS})"
-    )
     with duckdb.connect(config={"threads": os.cpu_count() or 2}) as connection:
         started = time.perf_counter()
-        connection.execute(f"SELECT count(*), bit_xor(hash(x)) FROM {reader} x").fetchall()
+        connection.execute(f"SELECT count(*), bit_xor(hash(x)) FROM {_reader(path)} x").fetchall()
         return time.perf_counter() - started
+
+
+def bare_insert(root: Path, name: str) -> tuple[float, float]:
+    """Wall and CPU seconds of the bare statement that writes the file into a fresh lake table."""
+    with tempfile.TemporaryDirectory(dir=root) as place, duckdb.connect(config={"threads": os.cpu_count() or 2}) as connection:
+        for extension in ("ducklake", "sqlite_scanner"):
+            load_extension(connection, extension)
+        connection.execute(f"ATTACH 'ducklake:sqlite:{place}/catalog.sqlite' AS bare (DATA_PATH '{place}/data/')")
+        select = f"SELECT *, '{name}' AS _file, 'load-1' AS _load_id FROM {_reader(root / name)}"
+        connection.execute(f"CREATE TABLE bare.orders AS {select} LIMIT 0")
+        started, cpu = time.perf_counter(), time.process_time()
+        connection.execute(f"INSERT INTO bare.orders {select}")
+        return time.perf_counter() - started, time.process_time() - cpu
 
 
 def land_file(root: Path, name: str) -> dict[str, Any]:
@@ -86,19 +102,24 @@ def land_file(root: Path, name: str) -> dict[str, Any]:
 
 
 def run(rows: int = 5_000_000) -> dict[str, Any]:
-    """Rows per second of NDJSON and CSV, and their ratios to a bare scan in the same run."""
+    """Rows per second of NDJSON and CSV, and their ratios to a bare scan and a bare statement in the same run."""
     report: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         generate(root, rows)
         for label, name in (("ndjson", "orders.jsonl"), ("csv", "orders.csv")):
             bare = min(scan(root / name) for _ in range(2))
+            inserted, inserted_cpu = min(bare_insert(root, name) for _ in range(2))
             landed = land_file(root, name)
             report[label] = {
                 **landed,
                 "rows_per_second": round(rows / landed["seconds"]),
                 "scan_seconds": round(bare, 2),
                 "ratio_to_scan": round(landed["seconds"] / bare, 2),
+                "bare_insert_seconds": round(inserted, 2),
+                "bare_insert_cpu_seconds": round(inserted_cpu, 2),
+                "ratio_to_bare": round(landed["seconds"] / inserted, 2),
+                "cpu_ratio_to_bare": round(landed["cpu_seconds"] / inserted_cpu, 2),
             }
     report["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return report

@@ -70,8 +70,20 @@ LISTED: Mapping[str, Listed] = {
         (
             Target("ndjson.rows_per_second", "NDJSON, rows a second", least=700_000),
             Target("csv.rows_per_second", "CSV, rows a second", least=1_200_000),
+            Target("ndjson.cpu_ratio_to_bare", "NDJSON, CPU to the bare statement's", most=2.0),
+            Target("csv.cpu_ratio_to_bare", "CSV, CPU to the bare statement's", most=1.5),
         ),
         {"rows": 200_000},
+    ),
+    "small_files": Listed(
+        "10,000 small files landed at once, then ten more, then none",
+        (
+            Target("csv.milliseconds_a_file", "CSV, milliseconds a file", most=0.5),
+            Target("ndjson.milliseconds_a_file", "NDJSON, milliseconds a file", most=0.5),
+            Target("csv.growth", "time a file at all files to that at a quarter", most=1.5),
+            Target("csv.ten_more_seconds", "ten more beside them, seconds", most=1.0),
+        ),
+        {"files": 1_000},
     ),
     "extract_postgres": Listed(
         "landing a table from a real PostgreSQL",
