@@ -18,6 +18,7 @@ from headgate.declare.folders import SourceFile, read_text
 from headgate.declare.linking import Links, render_canonical, resolve_ref, resolve_source
 from headgate.declare.mistakes import nearest
 from headgate.declare.models import ref_of, source_of
+from headgate.declare.naming import default_schema
 from headgate.declare.properties import Declared, Properties, severity_for, tags_of
 from headgate.declare.reading import Reading
 from headgate.declare.relations import TemplateRelation
@@ -172,8 +173,17 @@ class CheckReader:
         m = self.reading.mistakes
         if key == "severity":
             shapes.one_of(str(value).lower(), ("error", "warn"), key, place, m)
+        elif key == "on_fail" and value == "quarantine":
+            m.add(
+                "HG-D015",
+                place,
+                "'on_fail: quarantine' is not offered yet: nothing would hold the rows",
+                expected="block or warn",
+            )
         elif key == "on_fail":
             shapes.one_of(value, keys.ON_FAIL, key, place, m)
+        elif key == "store_failures_as":
+            shapes.one_of(value, ("table", "view", "ephemeral"), key, place, m)
         elif key in ("warn_if", "error_if") and not (isinstance(value, str) and _COMPARISON.match(value)):
             m.add("HG-D015", place, f"'{key}' is {shapes.told(value)}", expected="a comparison such as '> 10' or '!= 0'")
         elif key == "limit" and (isinstance(value, bool) or not isinstance(value, int)):
@@ -306,11 +316,19 @@ class CheckReader:
             fail_calc=str(config.get("fail_calc") or "count(*)"),
             where=config.get("where"),
             limit=config.get("limit"),
-            store_failures=bool(config.get("store_failures", False)),
+            failures_table=self._failures_table(name, config),
             on_fail=str(config.get("on_fail") or "block"),
             tags=tags_of(config.get("tags")),
             meta=config.get("meta") or {},
         )
+
+    def _failures_table(self, name: str, config: Mapping[str, Any]) -> str | None:
+        """Where dbt's `store_failures` keeps the failing rows: a table by the test's name or `alias` in the schema for audits."""
+        stored = config.get("store_failures_as")
+        if stored == "ephemeral" or not (stored or config.get("store_failures")):
+            return None
+        schema = default_schema(str(config.get("schema") or "dbt_test__audit"), self.reading.settings)
+        return f"{schema}.{config.get('alias') or name}"
 
     def _clash(self, name: str, place: Location, first: CheckSpec, *, twice: bool) -> None:
         what = "stands twice (first at" if twice else "has the name of another test (at"

@@ -12,6 +12,7 @@ from headgate.declare.mistakes import Mistakes
 from headgate.declare.models import model_names
 from headgate.declare.reading import Reading
 from headgate.declare.sandbox import MACROS, TemplateFailed, guarded
+from headgate.declare.settings import Settings
 from headgate.spec.names import Relation
 
 
@@ -22,7 +23,7 @@ def name_relations(drafts: Iterable[Draft], reading: Reading) -> None:
     for draft in drafts:
         custom = draft.value("schema") or draft.value("target_schema") or _layer(draft, reading)
         alias = draft.value("alias") or draft.alias
-        draft.relation = Relation(_default_schema(custom, reading), str(alias or draft.name))
+        draft.relation = Relation(default_schema(custom, reading.settings), str(alias or draft.name))
         if own:
             schema = (
                 _own("generate_schema_name", custom, draft, reading) if "generate_schema_name" in own else draft.relation.schema
@@ -38,8 +39,8 @@ def _layer(draft: Draft, reading: Reading) -> str | None:
     return next((f for f in draft.file.folders if f in reading.settings.layers), None)
 
 
-def _default_schema(custom: Any, reading: Reading) -> str:
-    settings = reading.settings
+def default_schema(custom: Any, settings: Settings) -> str:
+    """The schema in which something stands whose config names `custom`, by dbt's rule or, in our own projects, by that name."""
     if settings.dbt:
         target = settings.schema_prefix + settings.schema
         return f"{target}_{str(custom).strip()}" if custom else target

@@ -22,7 +22,7 @@ from headgate.ports.engine import Cursor
 from headgate.ports.plugins import load
 from headgate.ports.templates import Templates
 from headgate.spec.errors import DeclarationError
-from headgate.spec.names import Column, quote_ident
+from headgate.spec.names import Column
 from headgate.spec.project import CheckSpec
 from headgate.spec.verdicts import BLOCK, PASS, WARN, GateResult, Verdict
 
@@ -193,6 +193,8 @@ def _verdict(subject: Subject, weighing: _Weighing, counted: tuple[int, Any, flo
         failures = 1 if failed is not False else 0
     outcome = _outcome(spec, float(failures))
     message = "" if outcome == PASS else _message(weighing, int(failures), rows, value)
+    if message and spec.failures_table:
+        message += f"; they are kept in {spec.failures_table}"
     sample = _sample(subject, weighing, cursor) if failures and compiled.aggregate is None else ()
     return Verdict(
         spec.unique_id,
@@ -233,23 +235,3 @@ def _sample(subject: Subject, weighing: _Weighing, cursor: Cursor) -> tuple[Mapp
     names = [d[0] for d in cursor.description or ()]
     hidden = {c.lower() for c in subject.masked}
     return tuple({n: _MASK if n.lower() in hidden else v for n, v in zip(names, row, strict=True)} for row in rows)
-
-
-def failing_rows_sql(verdict: Verdict) -> str:
-    """The SELECT whose result `store_failures` keeps."""
-    return verdict.sql
-
-
-def audit_table(spec: CheckSpec, schema_prefix: str) -> tuple[str, str]:
-    """Schema and table in which `store_failures` keeps the failing rows of `spec`: dbt's `dbt_test__audit`, one table a test."""
-    return f"{schema_prefix}dbt_test__audit", spec.name
-
-
-def store_failures_sql(spec: CheckSpec, verdict: Verdict, catalog: str, schema_prefix: str) -> tuple[str, ...]:
-    """The statements that keep a failed check's rows; `run` gives them to the lake's one write transaction."""
-    schema, table = audit_table(spec, schema_prefix)
-    name = f"{quote_ident(catalog)}.{quote_ident(schema)}"
-    return (
-        f"CREATE SCHEMA IF NOT EXISTS {name}",
-        f"CREATE OR REPLACE TABLE {name}.{quote_ident(table)} AS {failing_rows_sql(verdict)}",
-    )

@@ -94,14 +94,18 @@ def weigh_loose(project: Project, check: CheckSpec, tools: Tools) -> GateResult:
 
 
 def landing_gate(
-    project: Project, table: SourceTable, tools: Callable[[], Tools]
+    project: Project, table: SourceTable, tools: Callable[[], Tools], kept: Callable[[Sequence[Verdict]], None]
 ) -> Callable[[str, Sequence[Column]], GateResult]:
-    """What `land` calls with the staged rows of a load."""
+    """What `land` calls with the staged rows of a load. `kept` is given the verdicts while the rows stand."""
     checks = tuple(c for c in checks_of(project, table.unique_id) if c.kind != "singular")
 
     def gate(rows_sql: str, columns: Sequence[Column]) -> GateResult:
         subject = Subject(str(table.relation), tuple(columns), rows_sql, rows_sql, masked=_masked(table.columns))
-        return weigh(subject, checks, tools()) if checks else GateResult(str(table.relation))
+        if not checks:
+            return GateResult(str(table.relation))
+        result = weigh(subject, checks, tools())
+        kept(result.verdicts)
+        return result
 
     return gate
 

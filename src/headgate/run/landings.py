@@ -13,6 +13,7 @@ from headgate.land.result import NOTHING, LoadResult
 from headgate.ports.engine import Workspace
 from headgate.run.building import gate_tools
 from headgate.run.context import RunContext
+from headgate.run.failures import keep_failures
 from headgate.run.gating import landing_gate
 from headgate.spec.errors import HeadgateError
 from headgate.spec.events import Event, StepResult
@@ -73,7 +74,9 @@ def _land_one(
                 run_id=ctx.run_id,
                 load_id=load_id,
                 fence=lease,
-                checks=landing_gate(ctx.project, table, lambda: _tools(ctx, workspace)),
+                checks=landing_gate(
+                    ctx.project, table, lambda: _tools(ctx, workspace), lambda found: keep_failures(ctx, workspace, found)
+                ),
                 on_event=heard,
                 retry_blocked=retry_blocked,
             )

@@ -15,6 +15,7 @@ from headgate.run import holding
 from headgate.run.building import Builder
 from headgate.run.context import RunContext
 from headgate.run.external import external_versions
+from headgate.run.failures import keep_failures
 from headgate.run.gating import loose_checks, weigh_loose
 from headgate.run.groups import publish_groups
 from headgate.run.landings import land_tables, tables_to_land
@@ -129,6 +130,7 @@ class Running:
             )
             _add_inferred(outcome, builder)
             self._weigh_loose(outcome, builder)
+            keep_failures(self.ctx, workspace, self.verdicts)
             withdraw(outcome, steps, publish_groups(self.ctx.project))
             self._tell_withdrawn(outcome)
             keeper.check()

@@ -16,6 +16,7 @@ KINDS: Mapping[str, str] = {
     "load.accepted": "rows and position of a source table were committed to raw",
     "load.blocked": "a load failed its gate; nothing of it is in raw",
     "gate.verdict": "one check was weighed; the verdict in `data`",
+    "failures.not_kept": "the failing rows of a check could not be kept in its table; `reason` says why",
     "schema.changed": "a schema change was classified and decided",
     "dataset.published": "a dataset's new version is visible",
     "dataset.stale": "a dataset keeps its last good version; `reason` says why",

@@ -166,8 +166,8 @@ class CheckSpec:
     fail_calc: str = "count(*)"
     where: str | None = None
     limit: int | None = None
-    store_failures: bool = False
-    on_fail: str = "block"  # "block" | "quarantine" | "warn"
+    failures_table: str | None = None  # "schema.table" that keeps the failing rows of its last weighing; None: nothing does
+    on_fail: str = "block"  # "block" | "warn"
     tags: tuple[str, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
 
