@@ -52,7 +52,7 @@ class Ground:
             "p",
             Relation("raw_shop", name),
             Location("sources/shop.yml"),
-            "files",
+            declared.pop("connector", "files"),
             options=options,
             **declared,
         )

@@ -140,10 +140,10 @@ def _accept(load: Load, lake: Lake, cursor: Cursor) -> RowCounts:
     dropped = load.staged.rows - landed
     dead = load.staged.dead - _dead_of(load, cursor, known)
     counts = RowCounts(
-        rows_in=load.staged.rows + load.staged.dead,
+        rows_in=load.staged.rows + load.staged.dead + load.staged.held,
         rows_out=landed,
         rows_dead=dead,
-        rows_deduplicated=dropped + (load.staged.dead - dead),
+        rows_deduplicated=dropped + (load.staged.dead - dead) + load.staged.held,
     )
     at = _moment(now)
     superseded = [
@@ -250,8 +250,13 @@ def _current_view(load: Load, lake: Lake, cursor: Cursor, supersedes: bool) -> N
 def _block(load: Load, lake: Lake, cursor: Cursor, reasons: Sequence[str]) -> RowCounts:
     _pass_fence(load, lake, cursor)
     now = ledger.standing(cursor, lake.name, load.dataset)
-    held = load.staged.rows
-    counts = RowCounts(rows_in=held + load.staged.dead, rows_quarantined=held, rows_dead=load.staged.dead)
+    stopped = load.staged.rows
+    counts = RowCounts(
+        rows_in=stopped + load.staged.dead + load.staged.held,
+        rows_quarantined=stopped,
+        rows_dead=load.staged.dead,
+        rows_deduplicated=load.staged.held,
+    )
     _write(load, lake, cursor, "blocked", reasons, counts, _moment(now), (), load.staged.units)
     return counts
 

@@ -102,7 +102,8 @@ class _Landing:
                 )
             staged = self._extract(base)
             if not staged.touched:
-                return self._nothing(base)
+                again = f"nothing new: raw holds all {staged.held} rows that were read again" if staged.held else ""
+                return self._nothing(base, "" if base.blocked else again)
             try:
                 return self._weigh_and_commit(base, staged)
             except Outdated:

@@ -27,6 +27,7 @@ class Part:
     rows: int
     rows_sql: str
     files: tuple[str, ...]
+    held: int = 0  # rows that the source gave and raw holds already
 
     @property
     def own_columns(self) -> tuple[Column, ...]:
@@ -52,6 +53,11 @@ class StagedLoad:
     def rows(self) -> int:
         """Rows that could be read."""
         return sum(p.rows for p in self.parts)
+
+    @property
+    def held(self) -> int:
+        """Rows that were read again and that raw holds already: not staged."""
+        return sum(p.held for p in self.parts)
 
     @property
     def touched(self) -> bool:
@@ -132,6 +138,7 @@ class Stager:
                         part = self._numbered(numbered, types, batch, target, writing)
                 else:
                     part = self._placed(f"({batch.select})", quote_ident("_unit"), target, batch, reading)
+                part = self._with_held(part, batch, reading)
                 if batch.dead_letters_sql:
                     reading.execute(
                         f"INSERT INTO {dead_sql} SELECT * FROM ({batch.dead_letters_sql}) d(unit, seq, reason, record)"
@@ -141,6 +148,14 @@ class Stager:
             for statement in batch.teardown:
                 reading.execute(statement)
         return part
+
+    @staticmethod
+    def _with_held(part: Part | None, batch: SqlBatch, cursor: Cursor) -> Part | None:
+        if part is None or batch.rows_read_sql is None:
+            return part
+        cursor.execute(batch.rows_read_sql)
+        row = cursor.fetchone()
+        return replace(part, held=(int(row[0]) if row else 0) - part.rows)
 
     def _few(self, types: Mapping[str, str], batch: SqlBatch, target: Relation, cursor: Cursor) -> Part | None:
         """A small read, numbered by the engine: Arrow's library alone would take longer to load than all the rest."""

@@ -60,7 +60,8 @@ class SqlBatch:
 
     With `in_order` the select yields as its last column `_unit_index`, an index into `units`, instead of the two, and its
     rows in the order of the source: `land` numbers them as they stream past (a window function over a parallel reader would
-    halve its speed). `fallback` makes the batch to read instead when the select fails on the data itself: slower, but it
+    halve its speed). `rows_read_sql`, where `select` leaves out rows that raw holds already, yields how many rows the source gave:
+    the difference is booked as deduplicated. `fallback` makes the batch to read instead when the select fails on the data itself: slower, but it
     sets malformed records aside.
     """
 
@@ -71,6 +72,7 @@ class SqlBatch:
     units: tuple[Unit, ...] = ()
     rows_expected: int | None = None
     in_order: bool = False
+    rows_read_sql: str | None = None
     fallback: Callable[[], SqlBatch] | None = None
 
 

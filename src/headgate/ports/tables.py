@@ -7,6 +7,7 @@ memory needs no chunks.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -82,13 +83,28 @@ def table_batch(
 
     `unit` None: `rows_sql` itself ends with `_unit` and `_seq`, which `columns` leaves out.
     """
-    if request.table.options.get("append", "changes") == "changes":
+    setup: tuple[str, ...] = ()
+    teardown: tuple[str, ...] = ()
+    rows_read_sql = None
+    if request.table.options.get("append", "changes") == "changes" and request.raw_sql is not None:
+        if unit is not None:  # read once: what was read is counted, too, and a second read might differ
+            read = quote_ident(f"_read_{uuid.uuid4().hex[:12]}")
+            setup, teardown = (f"CREATE TEMP TABLE {read} AS {rows_sql}",), (f"DROP TABLE {read}",)
+            rows_sql = f"SELECT * FROM {read}"
+        rows_read_sql = f"SELECT count(*) FROM ({rows_sql})"
         where = window.raw_predicate() if window else raw_where
         key = request.table.primary_key
         rows_sql = unseen_sql(rows_sql, columns, request.raw_sql, request.known_columns, key=key, raw_where=where)
     if unit is not None:
         rows_sql = f"SELECT *, {quote_literal(unit)} AS _unit, 0::BIGINT AS _seq FROM ({rows_sql})"
-    return SqlBatch(rows_sql, dead_letters_sql=dead_letters_sql, rows_expected=rows_expected)
+    return SqlBatch(
+        rows_sql,
+        setup=setup,
+        teardown=teardown,
+        dead_letters_sql=dead_letters_sql,
+        rows_expected=rows_expected,
+        rows_read_sql=rows_read_sql,
+    )
 
 
 def scanned_window(request: ExtractRequest, rows_sql: str, column: Column, unit: str) -> tuple[Window, tuple[str, ...]]:
