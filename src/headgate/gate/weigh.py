@@ -125,12 +125,13 @@ def _where(rows_sql: str, condition: str) -> str:
 def _compile(subject: Subject, spec: CheckSpec, rows_sql: str, tools: Tools) -> CompiledCheck:
     """The check as SQL, by its plug-in, its macro or its own text."""
     if spec.kind == "singular":
-        return CompiledCheck(failures_sql=tools.templates.render(spec.unique_id, tools.runtime).strip().rstrip(";"))
+        text = tools.templates.render(spec.unique_id, tools.runtime)
+        return CompiledCheck(failures_sql=text.strip().rstrip(";"), message=f"test {spec.name} found something")
     if spec.kind.startswith("macro:"):
         model = _where(rows_sql, spec.where) if spec.where else rows_sql
         arguments = {"model": model, **({"column_name": spec.column} if spec.column else {}), **spec.arguments}
         text = tools.templates.call_macro(spec.kind.removeprefix("macro:"), arguments, tools.runtime)
-        return CompiledCheck(failures_sql=str(text).strip().rstrip(";"))
+        return CompiledCheck(failures_sql=str(text).strip().rstrip(";"), message=f"test {spec.name} found something")
     if spec.column and not any(c.name.lower() == spec.column.lower() for c in subject.columns):
         raise DeclarationError(
             f"{spec.location}: check '{spec.name}' is on column '{spec.column}', which {subject.dataset} does not have",

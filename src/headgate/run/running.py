@@ -132,7 +132,6 @@ class Running:
             self._weigh_loose(outcome, builder)
             keep_failures(self.ctx, workspace, self.verdicts)
             withdraw(outcome, steps, publish_groups(self.ctx.project))
-            self._tell_withdrawn(outcome)
             keeper.check()
             point("run.before_publish")
             outdated, results = publish_staged(self.ctx, outcome, steps, keeper, attempt=before + attempt, reason=self.reason)
@@ -172,14 +171,13 @@ class Running:
                 for uid in built:
                     outcome.results[uid] = replace(outcome.results[uid], status="failed", reason=str(error))
                 continue
-            self.verdicts += gate.verdicts
-            for uid in built if gate.outcome == "block" else ():
-                outcome.results[uid] = replace(outcome.results[uid], status="blocked", reason=gate.reason, verdicts=gate.verdicts)
-
-    def _tell_withdrawn(self, outcome: Outcome) -> None:
-        for uid, result in outcome.results.items():
-            if result.status in ("skipped", "blocked"):
-                self.ctx.emit("dataset.stale", step=uid, dataset=result.dataset, status=result.status, reason=result.reason)
+            for uid in built:  # each of its tables has the verdict
+                result = outcome.results[uid]
+                verdicts = tuple(replace(v, dataset=result.dataset) for v in gate.verdicts)
+                self.verdicts += verdicts
+                if gate.outcome == "block":
+                    verdicts = (*result.verdicts, *verdicts)
+                    outcome.results[uid] = replace(result, status="blocked", reason=gate.reason, verdicts=verdicts)
 
     def finish(self, built: Sequence[StepResult], landed: Sequence[StepResult]) -> RunResult:
         """The run's result, recorded."""

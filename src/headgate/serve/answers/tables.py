@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from headgate.run.gating import CHECK_PREFIX
 from headgate.run.session import Session
 from headgate.spec.errors import UsageError
 from headgate.spec.events import Event
@@ -89,7 +90,11 @@ def _publication(row: tuple[Any, ...]) -> Publication:
 
 @dataclass(frozen=True, slots=True)
 class Because:
-    """Why a table is as it is: its state in one sentence, then the facts in order, newest first."""
+    """Why a table is as it is: its state in one sentence, then the facts in order, newest first.
+
+    `inputs` are the versions of the datasets that it was built from; `verdicts` those of the last run that weighed it which did not pass, with samples of
+    the failing rows and the SQL that found them (names in `st` are those of the run's staging area).
+    """
 
     dataset: str
     status: str  # "current" | "stale" | "blocked" | "never built"
@@ -105,7 +110,11 @@ def why(session: Session, name: str) -> Because:
     recorded = subject.recorded
     events = tuple(reversed(session.state.events(dataset=subject.dataset, limit=15)))
     verdicts = session.state.verdicts(dataset=subject.dataset, limit=50)
-    failing = tuple({"at": k.at, "run_id": k.run_id, **asdict(k.verdict)} for k in verdicts if k.verdict.outcome != "pass")[:10]
+    last_weighed = [k for k in verdicts if k.run_id == verdicts[0].run_id]
+    failing = tuple({"at": k.at, "run_id": k.run_id, **asdict(k.verdict)} for k in last_weighed if k.verdict.outcome != "pass")[
+        :10
+    ]
+    inputs = {d: v for d, v in recorded.inputs.items() if not d.startswith(CHECK_PREFIX)} if recorded else {}
     if recorded is None or recorded.version is None:
         status, sentence = "never built", f"{subject.dataset} has not been built yet"
     elif recorded.stale_reason:
@@ -119,7 +128,7 @@ def why(session: Session, name: str) -> Because:
     last = next((e for e in events if e.kind in ("load.blocked", "load.accepted")), None)
     if last is not None and last.kind == "load.blocked":
         status, sentence = "blocked", f"the last load of {subject.dataset} was blocked: {last.reason}"
-    return Because(subject.dataset, status, sentence, dict(recorded.inputs) if recorded else {}, failing, events)
+    return Because(subject.dataset, status, sentence, inputs, failing, events)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from headgate.serve.cli.opening import opened
 from headgate.serve.cli.screen import Markup, Screen, styled
 from headgate.spec.errors import EXIT_BLOCKED
 
+SAMPLE_ROWS = 5
 Table = Annotated[str, typer.Argument(help="schema.table, a model's name, or source.table.")]
 
 
@@ -87,8 +88,14 @@ def why(table: Table, project: o.Project = ".", env: o.Environment = "dev", outp
         s.line(f"{styled(because.status)}  {escape(because.sentence)}")
         for verdict in because.verdicts:
             s.line(
-                f"  {styled(str(verdict['outcome']))} {escape(str(verdict['message'] or verdict['name']))}  [dim]{verdict['at'][:19]}[/dim]"
+                f"\n{styled(str(verdict['outcome']))} {escape(str(verdict['message'] or verdict['name']))}  [dim]{verdict['at'][:19]}[/dim]"
             )
+            s.line(
+                f"  [dim]check {escape(str(verdict['name']))}, found by: {escape(' '.join(str(verdict['sql']).split()))}[/dim]"
+            )
+            if verdict["sample"]:
+                names = list(verdict["sample"][0])[:8]
+                s.table(names, [[row.get(n) for n in names] for row in verdict["sample"][:SAMPLE_ROWS]])
         if because.inputs:
             s.line("\nbuilt from: " + escape(", ".join(f"{d}@{v[:8]}" for d, v in sorted(because.inputs.items()))))
         s.line("")
