@@ -113,6 +113,10 @@ class Lake(Protocol):
         Any exception rolls back and is raised again as it was (engine errors as EngineFailed or LakeConflict by class).
         """
 
+    def alone(self) -> AbstractContextManager[bool]:
+        """Around a write transaction of "*": true when inlined rows may be moved into files, because no open read transaction could lose them
+        by that (LAKE.md 11); nobody opens the lake while the context lasts."""
+
     def expect_rows(self, cursor: Cursor, relation: Relation, rows: int) -> None:
         """Say in a write transaction that `rows` rows are about to be added to `relation`, which stands unaltered: where they are few, they and
         the few of later writes live in the catalog instead of a file for each write (LAKE.md 10)."""

@@ -7,14 +7,16 @@ reader's lease names (LAKE.md 12); files follow a retention later, by the lake's
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 
 from headgate.ports.engine import Lake
 from headgate.publish.clean import Done
 from headgate.spec.names import quote_ident, quote_literal
 
+FLUSH = "flush inlined rows"
 _TASKS = (
-    ("flush inlined rows", "CALL ducklake_flush_inlined_data({lake})"),
+    (FLUSH, "CALL ducklake_flush_inlined_data({lake})"),
     ("merge small files", "CALL ducklake_merge_adjacent_files({lake})"),
     ("rewrite deleted rows", "CALL ducklake_rewrite_data_files({lake})"),
 )
@@ -28,11 +30,20 @@ def compact(lake: Lake, *, author: str, dry_run: bool) -> tuple[Done, ...]:
     done = []
     for task, call in _TASKS:
         before = _files(lake)
-        with lake.transaction(["*"], author=author, message=task) as cursor:
-            cursor.execute(call.format(lake=quote_literal(lake.name))).fetchall()
+        with _allowed(lake, task) as allowed:
+            if not allowed:
+                done.append(Done(task, 0, 0, "put off: somebody else has the lake open"))
+                continue
+            with lake.transaction(["*"], author=author, message=task) as cursor:
+                cursor.execute(call.format(lake=quote_literal(lake.name))).fetchall()
         after = _files(lake)
         done.append(Done(task, abs(before[0] - after[0]), after[1], f"{before[0]} files before, {after[0]} after"))
     return tuple(done)
+
+
+def _allowed(lake: Lake, task: str) -> AbstractContextManager[bool]:
+    """Rows are flushed only when no open read transaction could lose them; the other tasks leave old files for old readers."""
+    return lake.alone() if task == FLUSH else nullcontext(True)
 
 
 def _files(lake: Lake) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import duckdb
 
 from headgate.engines.duckdb.connection import attach, connect
 from headgate.engines.duckdb.ledger import INLINE_ROWS, TABLES, create_tables, read_position, read_recorded
-from headgate.engines.duckdb.locks import WHOLE_LAKE, AdvisoryLock, FileLock, WriterLock
+from headgate.engines.duckdb.locks import WHOLE_LAKE, AdvisoryLock, FileLock, Presence, WriterLock
 from headgate.engines.duckdb.workspace import StageWorkspace
 from headgate.ports.engine import Cursor, Workspace
 from headgate.spec.errors import EngineFailed, HeadgateError, LakeConflict, WorldError
@@ -47,16 +47,18 @@ class DuckLake:
         self.data_path = spec.data.rstrip("/")
         self._connection = connect(spec, root)
         self._lock: WriterLock = self._make_lock()
+        self._presence: Presence | None = None
         self._known: Catalog | None = None
         self._reading = threading.Lock()
         self._inlining: set[Relation] = set()
         try:
+            self._presence = self._make_presence()
             self._attach(read_only)
         except duckdb.Error as error:
-            self._connection.close()
+            self.close()
             raise _not_opened(spec, error) from error
         except BaseException:
-            self._connection.close()
+            self.close()
             raise
 
     def _make_lock(self) -> WriterLock:
@@ -66,6 +68,14 @@ class DuckLake:
             path.parent.mkdir(parents=True, exist_ok=True)
             return FileLock(path.with_name(path.name + ".lock"))
         return AdvisoryLock(self.spec.catalog)
+
+    def _make_presence(self) -> Presence | None:
+        scheme, _, rest = self.spec.catalog.partition(":")
+        return Presence(Path(rest + ".open")) if scheme == "sqlite" else None
+
+    def alone(self) -> AbstractContextManager[bool]:
+        """Whether inlined rows may be moved now; see the port."""
+        return self._presence.alone() if self._presence is not None else nullcontext(True)
 
     def _attach(self, read_only: bool) -> None:
         """Attach the catalog; the first time under the lock, because two processes may both find it missing."""
@@ -266,6 +276,8 @@ class DuckLake:
         """Close all that is open."""
         self._lock.close()
         self._connection.close()
+        if self._presence is not None:
+            self._presence.close()
 
 
 def _not_opened(spec: LakeSpec, error: duckdb.Error) -> HeadgateError:

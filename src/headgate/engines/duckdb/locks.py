@@ -88,6 +88,55 @@ class FileLock:
         """Nothing to give back: the lock lives only while it is held."""
 
 
+class Presence:
+    """Who has a lake with an SQLite catalog open: all share a lock on a file beside it, so that one can know that it is alone.
+
+    Rows that are inlined in the catalog are read through a connection that does not see the catalog as the rest of a read transaction does.
+    When they are moved into a file meanwhile, an open read transaction loses them without an error. So they are moved when nobody else has
+    the lake open. A PostgreSQL catalog reads all from one snapshot and needs none of this.
+    """
+
+    def __init__(self, path: Path, wait_seconds: float = WAIT_SECONDS) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._path, self._wait_seconds = path, wait_seconds
+        self._share()
+
+    def _share(self) -> None:
+        """Be one of those who have it open; waits while somebody is alone with it."""
+        deadline = time.monotonic() + self._wait_seconds
+        while not _flocked(self._descriptor, fcntl.LOCK_SH):
+            if time.monotonic() >= deadline:
+                raise LockHeld(
+                    f"{self._path} is held by another process, which moves inlined rows into files",
+                    expected=f"to get it within {self._wait_seconds:g} s",
+                    todo="wait for `headgate maintain` to end, or stop it, and try again",
+                )
+            time.sleep(0.005)
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Whether nobody else has the lake open; if so, nobody gets it open while the context lasts."""
+        alone = _flocked(self._descriptor, fcntl.LOCK_EX)
+        try:
+            yield alone
+        finally:
+            self._share()  # also after a refusal, which has given up what we had
+
+    def close(self) -> None:
+        """Be gone."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _flocked(descriptor: int, how: int) -> bool:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 class AdvisoryLock:
     """The lock of a PostgreSQL catalog: an advisory lock per table, taken in one order on a connection of its own.
 
