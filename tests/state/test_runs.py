@@ -158,7 +158,7 @@ def test_the_ledger_goes_through_json_and_the_mirror(state: State) -> None:
     assert state.load_mirror("lake", 7) == RECORDED  # an older reading does not replace it
     state.save_settled("k", {"b": 1, "a": 2})
     assert state.settled("k") == '{"a": 2, "b": 1}'
-    state.forget_mirror("lake")
+    state.forget_mirror()
     assert (state.load_mirror("lake", 7), state.settled("k")) == (None, None)
 
 

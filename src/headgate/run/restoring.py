@@ -39,7 +39,7 @@ def restore_one(ctx: RunContext, table: str, to: str) -> RunResult:
             "dataset.restored", dataset=str(relation), step=node.unique_id if node else "", status="done", reason=reason, rows=restored.rows,
             snapshot=ctx.lake.snapshot(), data={"version": restored.version},
         )  # fmt: skip
-        ctx.state.forget_mirror(ctx.project.lake.catalog)
+        ctx.state.forget_mirror()
         result = StepResult(
             node.unique_id if node else "",
             str(relation),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from headgate.run.running import Running
 from headgate.spec.clock import Clock
 from headgate.spec.events import RunResult
 from headgate.spec.ids import uuid7
+from headgate.spec.project import LakeSpec
 from headgate.spec.recorded import Recorded
 from headgate.spec.steps import Plan
 from headgate.spec.verdicts import GateResult
@@ -53,19 +55,26 @@ class Session:
     def lake(self) -> Lake:
         """The lake, opened at first use."""
         if self._lake is None:
-            self._lake = open_lake(self.project.lake, self.project.root)
+            self._lake = open_lake(self._lake_spec(), self.project.root)
         return self._lake
+
+    def _lake_spec(self) -> LakeSpec:
+        """The lake as declared, with its secrets: read at the moment of connecting, kept nowhere else."""
+        declared = self.project.lake
+        catalog, data, options = self.secrets.resolve([declared.catalog, declared.data, dict(declared.options)])
+        return replace(declared, catalog=catalog, data=data, options=options)
 
     @property
     def state(self) -> State:
         """The state database, opened at first use."""
         if self._state is None:
-            self._state = open_state(self.project.state, redact=self.secrets.redactor)
+            self._state = open_state(self.secrets.resolve(self.project.state), redact=self.secrets.redactor)
         return self._state
 
     def recorded(self) -> Recorded:
         """What the lake's ledger says has happened; from its mirror, if that is of the same snapshot (LAKE.md 16)."""
-        name = hashlib.blake2b(self.project.lake.catalog.encode(), digest_size=16).hexdigest()  # the URL may hold a password
+        catalog = self._lake_spec().catalog
+        name = hashlib.blake2b(catalog.encode(), digest_size=16).hexdigest()  # the URL may hold a password
         snapshot = self.lake.snapshot()
         known = self.state.load_mirror(name, snapshot)
         if known is None:

@@ -34,10 +34,10 @@ class MirrorTables(Area):
             text = connection.execute(select(mirror.c.recorded).where(*wanted)).scalar()
         return None if text is None else recorded_from_json(text)
 
-    def forget_mirror(self, lake: str) -> None:
-        """Drop the mirror of `lake` and everything settled: after a restore, which may bring an old snapshot's content back."""
+    def forget_mirror(self) -> None:
+        """Drop every mirror and everything settled: after a restore, which may bring an old snapshot's content back."""
         with self._database.write() as connection:
-            connection.execute(delete(mirror).where(mirror.c.lake == lake))
+            connection.execute(delete(mirror))
             connection.execute(delete(settled))
 
     def save_settled(self, key: str, value: str | dict[str, object]) -> None:
