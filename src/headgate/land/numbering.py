@@ -16,7 +16,7 @@ from headgate.ports.engine import Cursor
 if TYPE_CHECKING:
     import pyarrow as pa
 
-INDEX, SEQ = "_unit_index", "_seq"
+INDEX, UNIT, SEQ = "_headgate_index", "_headgate_unit", "_headgate_seq"
 BATCH_ROWS = 122_880  # a row group of the engine
 _ordering = threading.Lock()
 
@@ -46,9 +46,9 @@ def numbered_sql(select: str, units: int) -> str:
     """
     if units == 1:
         return f"SELECT *, row_number() OVER () AS {SEQ} FROM ({select})"
-    running = f"SELECT *, row_number() OVER () AS _running FROM ({select})"
-    place = f"_running - min(_running) OVER (PARTITION BY {INDEX}) + 1"
-    return f"SELECT * EXCLUDE (_running), {place} AS {SEQ} FROM ({running})"
+    running = f"SELECT *, row_number() OVER () AS _headgate_running FROM ({select})"
+    place = f"_headgate_running - min(_headgate_running) OVER (PARTITION BY {INDEX}) + 1"
+    return f"SELECT * EXCLUDE (_headgate_running), {place} AS {SEQ} FROM ({running})"
 
 
 def _sibling(cursor: Cursor) -> Cursor:

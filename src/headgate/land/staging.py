@@ -7,10 +7,10 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from headgate.land.numbering import INDEX, SEQ, Numbered, numbered_sql, ordered
+from headgate.land.numbering import INDEX, SEQ, UNIT, Numbered, numbered_sql, ordered
 from headgate.ports.engine import Cursor, Workspace
 from headgate.ports.source import ArrowBatch, Batch, Extraction, SqlBatch
-from headgate.spec.errors import EngineFailed, HeadgateError
+from headgate.spec.errors import EngineFailed, HeadgateError, SourceBroken
 from headgate.spec.names import Column, Relation, bind, quote_ident, quote_literal
 from headgate.spec.positions import RAW_COLUMNS, DeadLetter, Position, Unit
 
@@ -128,16 +128,16 @@ class Stager:
             try:
                 for statement in batch.setup:
                     reading.execute(statement)
+                reading.execute(f"DESCRIBE {batch.select}")
+                batch, types = self._renamed(batch, [(str(row[0]), str(row[1])) for row in reading.fetchall()])
                 if batch.in_order:
-                    reading.execute(f"DESCRIBE {batch.select}")
-                    types = {row[0]: row[1] for row in reading.fetchall()}
                     if batch.rows_expected is not None and batch.rows_expected < FEW_ROWS:
                         part = self._few(types, batch, target, reading)
                     else:
                         numbered = Numbered(reading, batch.select)
                         part = self._numbered(numbered, types, batch, target, writing)
                 else:
-                    part = self._placed(f"({batch.select})", quote_ident("_unit"), target, batch, reading)
+                    part = self._placed(f"({batch.select})", quote_ident(UNIT), target, batch, reading)
                 part = self._with_held(part, batch, reading)
                 if batch.dead_letters_sql:
                     reading.execute(
@@ -148,6 +148,24 @@ class Stager:
             for statement in batch.teardown:
                 reading.execute(statement)
         return part
+
+    def _renamed(self, batch: SqlBatch, described: list[tuple[str, str]]) -> tuple[SqlBatch, dict[str, str]]:
+        """The batch with its places, which come last, under names that no source has, and the types of its columns. Raises
+        SourceBroken for a column that is named as a raw row's place.
+        """
+        places = [INDEX] if batch.in_order else [UNIT, SEQ]
+        own = described[: -len(places)]
+        taken = next((name for name, _ in own if name.lower() in PLACES), None)
+        if taken is not None:
+            raise SourceBroken(
+                f"the source of {self.relation} has a column '{taken}', a name by which raw rows say where they come from",
+                expected="no column named " + " or ".join(PLACES),
+                todo="rename it at the source, or read it by a query: that does",
+            )
+        names = [name for name, _ in own] + places
+        types = dict(zip(names, (kind for _, kind in described), strict=True))
+        listed = ", ".join(quote_ident(n) for n in names)
+        return replace(batch, select=f"SELECT * FROM ({batch.select}) AS b({listed})"), types
 
     @staticmethod
     def _with_held(part: Part | None, batch: SqlBatch, cursor: Cursor) -> Part | None:
@@ -182,7 +200,7 @@ class Stager:
             cursor.unregister("_headgate_rows")
 
     def _placed(self, rows: str, unit: str, target: Relation, batch: SqlBatch, cursor: Cursor) -> Part | None:
-        leave = [INDEX, SEQ] if batch.in_order else ["_unit", SEQ]
+        leave = [INDEX, SEQ] if batch.in_order else [UNIT, SEQ]
         select = self._select(rows, leave, unit, quote_ident(SEQ))
         columns, count, rows_sql, files = self.workspace.stage_query(
             target, select, rows_expected=batch.rows_expected, cursor=cursor

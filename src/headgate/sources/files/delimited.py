@@ -6,15 +6,14 @@ import csv
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headgate.ports.engine import Cursor
-from headgate.ports.source import SqlBatch
-from headgate.sources.files import listing
+from headgate.ports.source import Batch, SqlBatch
+from headgate.sources.files import listing, tables
 from headgate.sources.files.listing import FoundFile
 from headgate.sources.files.options import FileOptions, is_remote
-from headgate.spec.errors import SourceBroken
 from headgate.spec.names import quote_ident, quote_literal
 from headgate.spec.schema_rules import canonical, common_type
 
@@ -45,12 +44,12 @@ class Dialect:
     timestamp_format: str | None
 
 
-def batches(files: Sequence[FoundFile], options: FileOptions, known: Mapping[str, str], cursor: Cursor) -> list[SqlBatch]:
+def batches(files: Sequence[FoundFile], options: FileOptions, known: Mapping[str, str], cursor: Cursor) -> list[Batch]:
     """One batch for each header (and line ending, and packing) among `files`."""
     groups: dict[tuple[bytes, str, str], list[FoundFile]] = {}
     for file in files:
         groups.setdefault((_header(file, options), file.compression, file.format), []).append(file)
-    return [_batch(g, options, known, cursor) for g in groups.values()]
+    return [batch for group in groups.values() for batch in _group(group, options, known, cursor)]
 
 
 def _header(file: FoundFile, options: FileOptions) -> bytes:
@@ -63,18 +62,33 @@ def _header(file: FoundFile, options: FileOptions) -> bytes:
     return line + newline if options.header else bytes(c for c in line if c in SHAPE) + newline
 
 
-def _batch(files: list[FoundFile], options: FileOptions, known: Mapping[str, str], cursor: Cursor) -> SqlBatch:
+def _group(files: list[FoundFile], options: FileOptions, known: Mapping[str, str], cursor: Cursor) -> list[Batch]:
+    """The files of one header, those that are no text of one shape told apart."""
+    broken: list[FoundFile] = []
+    while True:
+        try:
+            dialect = _sniff(files, options, known, cursor)
+            break
+        except tables.Unreadable as error:
+            broken.append(replace(error.file, fault=error.reason))
+            files = [f for f in files if f is not error.file]
+    return [*tables.unreadable(broken), *([_batch(files, options, dialect, cursor)] if files else [])]
+
+
+def _batch(files: list[FoundFile], options: FileOptions, dialect: Dialect | None, cursor: Cursor) -> SqlBatch:
     units = tuple(f.unit for f in files)
-    dialect = _sniff(files, options, known, cursor)
     if dialect is None:  # nothing but empty files
         return SqlBatch("SELECT 0 AS _unit_index WHERE false", units=units, rows_expected=0, in_order=True)
     token = hashlib.sha256("".join(u.name + u.content_hash for u in units).encode()).hexdigest()[:12]
     errors, scans = f"_rejects_{token}", f"_scans_{token}"
-    reader = _reader(files, options, dialect, errors, scans)
+
+    def reader(some: Sequence[FoundFile]) -> str:
+        return _reader(some, options, dialect, errors, scans)
+
     names = ", ".join(quote_ident(c) for c in dialect.columns)
     drop = (f"DROP TABLE IF EXISTS {quote_ident(errors)}", f"DROP TABLE IF EXISTS {quote_ident(scans)}")
-    return SqlBatch(
-        f"SELECT {names}, file_index AS _unit_index FROM {reader}",
+    batch = SqlBatch(
+        f"SELECT {names}, file_index AS _unit_index FROM {reader(files)}",
         setup=drop,
         teardown=drop,
         dead_letters_sql=_dead_letters(files, errors, scans),
@@ -82,6 +96,12 @@ def _batch(files: list[FoundFile], options: FileOptions, known: Mapping[str, str
         rows_expected=sum(u.size for u in units) // ROW_BYTES * (1 if files[0].compression == "none" else 4),
         in_order=True,
     )
+
+    def apart() -> SqlBatch:
+        select = f"SELECT {names}, file_index AS _unit_index FROM "
+        return tables.apart(batch, files, lambda some: select + reader(some), drop, cursor)
+
+    return replace(batch, fallback=apart)
 
 
 def _reader(files: Sequence[FoundFile], options: FileOptions, dialect: Dialect, errors: str, scans: str) -> str:
@@ -169,15 +189,21 @@ def _sniff_one(file: FoundFile, options: FileOptions, cursor: Cursor) -> Sniffed
         row = cursor.fetchone()
         assert row is not None
         columns = {c["name"]: canonical(c["type"]) for c in row[1]}
+        if any("\0" in name for name in columns):
+            raise tables.Unreadable(file, "its header holds zero bytes: set encoding: (utf-16, perhaps)")
         has_rows = not file.head or file.head.count(b"\n") > 1 or not file.head.endswith(b"\n")
         return row[0], columns, row[2] or options.date_format, row[3] or options.timestamp_format, has_rows
     if delimiter and file.head:
-        return _look_leniently(file, options, delimiter, cursor)
-    raise SourceBroken(
-        f"file '{file.unit.name}' cannot be read as {file.format}: {str(problem).strip().splitlines()[0]}",
-        expected="text in the declared encoding with one delimiter",
-        todo="set delimiter:, quote:, encoding: or header: on the table, or repair the file",
-    ) from problem
+        try:
+            return _look_leniently(file, options, delimiter, cursor)
+        except duckdb.Error as error:
+            problem = error
+    reason = f"it is no {file.format} text of one shape: set delimiter:, quote:, encoding: or header: ({_first_line(problem)})"
+    raise tables.Unreadable(file, reason) from problem
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200]
 
 
 def _look_leniently(file: FoundFile, options: FileOptions, delimiter: str, cursor: Cursor) -> Sniffed:

@@ -10,12 +10,13 @@ import gzip
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from headgate.ports.engine import Cursor
 from headgate.ports.source import SqlBatch
-from headgate.sources.files import keys
+from headgate.sources.files import keys, tables
 from headgate.sources.files.listing import FoundFile
 from headgate.sources.files.options import FileOptions
 from headgate.spec.names import quote_ident, quote_literal
@@ -30,6 +31,10 @@ BLOCK = 8 << 20
 OBJECT_MAX = 64 << 20
 HUGE = re.compile(r"\b(HUGEINT|UBIGINT|UHUGEINT)\b")
 LONG_INTEGER = re.compile(rb"\d{19}")
+NOT_UTF8 = "the line is no UTF-8 text"
+DEPTH_MAX = 32  # what is nested deeper is JSON within its column
+DEEP = 10_000
+DEEP_ENDS = (b"]" * DEEP, b"}" * DEEP, b"}]" * (DEEP // 2))
 ROUNDS_MAX = 6  # looks at new keys, which may have keys below them
 
 
@@ -38,14 +43,27 @@ def batches(
 ) -> list[SqlBatch]:
     """One batch for all newline-delimited files, one for all documents."""
     Path(staging).mkdir(parents=True, exist_ok=True)
-    lines = [f for f in files if f.format == "ndjson"]
+    deep = {f.path for f in files if f.format == "ndjson" and _too_deep(f)}
+    lines = [f for f in files if f.format == "ndjson" and f.path not in deep]
     documents = [f for f in files if f.format == "json"]
-    made = []
+    made = tables.unreadable([replace(f, fault="it is nested more than 10,000 levels deep") for f in files if f.path in deep])
     if lines:
         made += [_quick(g, options, known, cursor, staging) for g in _by_packing(lines)]
     if documents:
         made.append(_documents(documents, options, known, cursor, staging))
     return made
+
+
+def _too_deep(file: FoundFile) -> bool:
+    """Whether nesting ends that would be too deep for the engine, whose reader dies of some ten thousand levels."""
+    rest = b""
+    with _open(file) as stream:
+        while block := stream.read(BLOCK):
+            edge = rest + block[:DEEP]
+            if any(run in block or run in edge for run in DEEP_ENDS):
+                return True
+            rest = block[-DEEP:]
+    return False
 
 
 def _by_packing(files: Sequence[FoundFile]) -> list[list[FoundFile]]:
@@ -158,7 +176,7 @@ def _infer(sample: Path, options: FileOptions, known: Mapping[str, str], cursor:
         try:
             cursor.execute(
                 f"DESCRIBE SELECT * FROM read_json({quote_literal(str(clean))}, format = 'newline_delimited', sample_size = -1, "
-                f"map_inference_threshold = -1, field_appearance_threshold = 0, maximum_object_size = {OBJECT_MAX}"
+                f"map_inference_threshold = -1, field_appearance_threshold = 0, maximum_object_size = {OBJECT_MAX}, maximum_depth = {DEPTH_MAX}"
                 + "".join(f", {k} = {v}" for k, v in _formats(options).items())
                 + f"{lenient})"
             )
@@ -220,7 +238,7 @@ def _clean(sample: Path) -> Path:
             try:
                 if isinstance(json.loads(line), dict):
                     out.write(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
     return target
 
@@ -287,18 +305,29 @@ def _slow(files: Sequence[FoundFile], columns: Mapping[str, str], staging: str) 
 
 
 def _write_lines(files: Sequence[FoundFile], target: Path, staging: str) -> None:
-    """Every line that is not blank as (unit, seq, line), seq being the line's number."""
+    """Every line that is not blank as (unit, seq, line, fault), seq being the line's number."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema([("unit", pa.string()), ("seq", pa.int64()), ("line", pa.string())])
+    schema = pa.schema([("unit", pa.string()), ("seq", pa.int64()), ("line", pa.string()), ("fault", pa.string())])
     with pq.ParquetWriter(str(target), schema) as writer:
         for file in files:
             for first, block in _blocks(file):
                 numbered = [(n, line) for n, line in enumerate(block, first) if line.strip()]
-                texts = pa.array([line.rstrip(b"\r").decode("utf-8", "replace") for _, line in numbered], pa.string())
-                units = pa.array([file.unit.name] * len(numbered), pa.string())
-                writer.write_table(pa.table([units, pa.array([n for n, _ in numbered], pa.int64()), texts], schema=schema))
+                texts = [line.rstrip(b"\r").decode("utf-8", "replace") for _, line in numbered]
+                faults = [
+                    NOT_UTF8 if "\ufffd" in t and not _is_utf8(n[1]) else None for t, n in zip(texts, numbered, strict=True)
+                ]
+                columns = [[file.unit.name] * len(numbered), [n for n, _ in numbered], texts, faults]
+                writer.write_table(pa.table([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema))
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _blocks(file: FoundFile) -> Iterator[tuple[int, list[bytes]]]:
@@ -318,7 +347,7 @@ def _from_lines(lines: str, units: tuple[Unit, ...], columns: Mapping[str, str])
     structure = "{" + ", ".join(f"{_json_text(n)}: {_structure(t)}" for n, t in columns.items()) + "}"
     good = "CASE WHEN json_valid(line) THEN line END"
     parsed = (
-        f"SELECT unit, seq, line, json_valid(line) AS ok, try_cast({good} AS JSON) AS json, "
+        f"SELECT unit, seq, line, fault, json_valid(line) AS ok, try_cast({good} AS JSON) AS json, "
         f"TRY(json_transform(CASE WHEN json_type({good}) = 'OBJECT' THEN line END, {quote_literal(structure)})) AS v "
         f"FROM {lines}"
     )
@@ -329,7 +358,7 @@ def _from_lines(lines: str, units: tuple[Unit, ...], columns: Mapping[str, str])
     )
     judged = (
         "SELECT unit, seq, line, v, CASE WHEN seq = 0 THEN 'the file is no JSON document, or has no list where records: says' "
-        "WHEN NOT ok THEN 'the line is no valid JSON' "
+        "WHEN fault IS NOT NULL THEN fault WHEN NOT ok THEN 'the line is no valid JSON' "
         f"WHEN json_type(json) <> 'OBJECT' THEN 'the line is JSON, but no object'{misfits} "
         f"WHEN {keys.other_keys(columns)} THEN 'the line has a key that cannot be a column: it is empty, or another in other letters' "
         f"END AS reason FROM ({parsed})"
@@ -384,7 +413,7 @@ def _documents(
     longest = _write_records(files, options.records, target)
     records = (
         f"read_json({quote_literal(str(target))}, format = 'newline_delimited', maximum_object_size = {max(longest, PIECE) + PIECE}, "
-        "columns = {unit: 'VARCHAR', seq: 'BIGINT', line: 'VARCHAR'})"
+        "columns = {unit: 'VARCHAR', seq: 'BIGINT', line: 'VARCHAR', fault: 'VARCHAR'})"
     )
     sample = Path(staging) / f"sample-{_token(files)}.ndjson"
     cursor.execute(f"SELECT line FROM {records} LIMIT {max(options.sample_rows, 1) * 4}")
@@ -405,13 +434,14 @@ def _write_records(files: Sequence[FoundFile], records: str | None, target: Path
     with target.open("wb") as out:
         for file in files:
             with _open(file) as stream:
-                text = stream.read().decode("utf-8-sig", "replace")
+                raw = stream.read()
             try:
+                text = raw.decode(json.detect_encoding(raw)).removeprefix("\ufeff")
                 lines = [_text(r) for r in _records(json.loads(text), records)] if text.strip() else []
                 first = 1
             except (ValueError, KeyError, TypeError, IndexError, RecursionError):
                 # One dead letter of seq 0 stands for the whole unit: it is no document, or has no list where `records` says.
-                lines, first = [text[:65536]], 0
+                lines, first = [raw[:65536].decode("utf-8", "replace")], 0
             for seq, line in enumerate(lines, first):
                 record = json.dumps({"unit": file.unit.name, "seq": seq, "line": line}).encode()
                 longest = max(longest, len(record))

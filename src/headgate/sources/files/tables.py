@@ -16,7 +16,15 @@ EXTENSIONS = {"avro": "avro", "excel": "excel", "delta": "delta", "iceberg": "ic
 READERS = {"avro": "read_avro", "excel": "read_xlsx", "delta": "delta_scan", "iceberg": "iceberg_scan"}
 
 
-def unreadable(files: Sequence[FoundFile]) -> list[Batch]:
+class Unreadable(Exception):
+    """`file` cannot be read at all, for `reason`."""
+
+    def __init__(self, file: FoundFile, reason: str) -> None:
+        super().__init__(reason)
+        self.file, self.reason = file, reason
+
+
+def unreadable(files: Sequence[FoundFile]) -> list[SqlBatch]:
     """A batch without rows that says which files cannot be read, and why."""
     if not files:
         return []
@@ -30,6 +38,36 @@ def unreadable(files: Sequence[FoundFile]) -> list[Batch]:
             in_order=True,
         )
     ]
+
+
+def apart(
+    batch: SqlBatch, files: Sequence[FoundFile], select: Callable[[Sequence[FoundFile]], str], drop: Sequence[str], cursor: Cursor
+) -> SqlBatch:
+    """`batch` without those of its `files` that break the reader: each is read alone to tell, and they become dead letters of
+    row 0. `select(files)` is what reads some of them; `drop` is run before and after.
+    """
+    import duckdb
+
+    broken, whole = [], []
+    for file in files:
+        for statement in drop:
+            cursor.execute(statement)
+        try:
+            cursor.execute(f"SELECT bit_xor(hash(x)) FROM ({select([file])}) x").fetchall()
+            whole.append(file)
+        except duckdb.Error as error:
+            broken.append(replace(file, fault=f"the reader gives up on it ({str(error).strip().splitlines()[0][:300]})"))
+    for statement in drop:
+        cursor.execute(statement)
+    if not broken:
+        return replace(batch, fallback=None)
+    (letters,) = unreadable(broken)
+    if not whole:
+        return letters
+    told = letters.dead_letters_sql
+    dead = f"{told} UNION ALL FROM ({batch.dead_letters_sql})" if batch.dead_letters_sql else told
+    units = tuple(f.unit for f in (*whole, *broken))  # an index of the select counts the whole ones
+    return replace(batch, select=select(whole), dead_letters_sql=dead, units=units, fallback=None)
 
 
 def batches(
@@ -57,15 +95,27 @@ def _parquet(files: Sequence[FoundFile], options: FileOptions, cursor: Cursor) -
         return
     groups = [read] if options.union_by_name else [[f] for f in read]
     for group in groups:
-        paths = ", ".join(quote_literal(f.path) for f in group)
-        by_name = "true" if len(group) > 1 else "false"
-        reader = f"read_parquet([{paths}], union_by_name = {by_name}, hive_partitioning = false)"
-        units = tuple(f.unit for f in group)
-        yield SqlBatch(
-            f"SELECT {_names(reader, cursor)}, {_unit(group)} AS _unit, file_row_number + 1 AS _seq FROM {reader}",
-            units=units,
-            rows_expected=sum(u.size for u in units) // 20,
-        )
+        names = _names(_parquet_reader(group), cursor)
+
+        def select(some: Sequence[FoundFile], names: str = names) -> str:
+            return f"SELECT {names}, {_unit(some)} AS _unit, file_row_number + 1 AS _seq FROM {_parquet_reader(some)}"
+
+        yield _readable(group, select, cursor)
+
+
+def _readable(
+    files: Sequence[FoundFile], select: Callable[[Sequence[FoundFile]], str], cursor: Cursor, in_order: bool = False
+) -> SqlBatch:
+    """A batch that tells broken files apart when it fails."""
+    units = tuple(f.unit for f in files)
+    batch = SqlBatch(select(files), units=units, rows_expected=sum(u.size for u in units) // 20, in_order=in_order)
+    return replace(batch, fallback=lambda: apart(batch, files, select, (), cursor))
+
+
+def _parquet_reader(files: Sequence[FoundFile]) -> str:
+    paths = ", ".join(quote_literal(f.path) for f in files)
+    by_name = "true" if len(files) > 1 else "false"
+    return f"read_parquet([{paths}], union_by_name = {by_name}, hive_partitioning = false)"
 
 
 def _parquet_fault(path: str, cursor: Cursor) -> str | None:
@@ -101,12 +151,8 @@ def _single(file: FoundFile, options: FileOptions, cursor: Cursor) -> Iterator[B
             raise SourceBroken(f"table '{file.unit.name}': {reason}", todo="check the path and the table's log") from error
         yield from unreadable([replace(file, fault=reason)])
         return
-    yield SqlBatch(
-        f"SELECT {names}, CAST(0 AS BIGINT) AS _unit_index FROM {reader}",
-        units=(file.unit,),
-        rows_expected=file.unit.size // 20,
-        in_order=True,
-    )
+    read = f"SELECT {names}, CAST(0 AS BIGINT) AS _unit_index FROM {reader}"
+    yield _readable([file], lambda some: read, cursor, in_order=True)
 
 
 def _excel(options: FileOptions) -> str:
@@ -135,6 +181,10 @@ def _orc(files: Sequence[FoundFile]) -> Iterator[Batch]:
             yield ArrowBatch(reader.read().slice(0, 0), file.unit.name, units=(file.unit,))
         first = 1
         for i in range(stripes):
-            stripe = reader.read_stripe(i)
+            try:
+                stripe = reader.read_stripe(i)
+            except (pa.ArrowException, OSError) as error:
+                yield from unreadable([replace(file, fault=f"stripe {i + 1} cannot be read ({str(error).splitlines()[0]})")])
+                break
             yield ArrowBatch(stripe, file.unit.name, first_seq=first, units=(file.unit,))
             first += stripe.num_rows
