@@ -11,6 +11,7 @@ import glob
 import gzip
 import io
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -151,11 +152,18 @@ def _table_folder(name: str, path: Path, options: FileOptions, before: Unit | No
     logs = sorted((path / ("_delta_log" if options.format == "delta" else "metadata")).glob("*.json"))
     if not logs:
         return None
-    newest = max(logs, key=lambda p: (p.stat().st_mtime_ns, p.name))
+    newest = max(logs, key=_version)
     unit = Unit(name, sum(p.stat().st_size for p in logs), _iso(newest.stat().st_mtime), hash_of(newest))
     if before is not None and before.content_hash == unit.content_hash:
         return None
-    return FoundFile(unit, str(path), options.format, "none")
+    # The version of an Iceberg table is known to its catalog; without one, the newest metadata file is it.
+    return FoundFile(unit, str(newest if options.format == "iceberg" else path), options.format, "none")
+
+
+def _version(log: Path) -> tuple[int, int, str]:
+    """By the number in the name (00002-….metadata.json, v2.metadata.json, 00000000000000000002.json), then by time."""
+    number = re.match(r"v?(\d+)", log.name)
+    return int(number[1]) if number else -1, log.stat().st_mtime_ns, log.name
 
 
 def _remote(

@@ -12,7 +12,7 @@ from headgate.sources.files.options import FileOptions
 from headgate.spec.errors import SourceBroken
 from headgate.spec.names import quote_ident, quote_literal
 
-EXTENSIONS = {"avro": "avro", "excel": "excel", "delta": "delta", "iceberg": "iceberg"}
+EXTENSIONS = {"avro": ("avro",), "excel": ("excel",), "delta": ("delta",), "iceberg": ("avro", "iceberg")}  # in this order
 READERS = {"avro": "read_avro", "excel": "read_xlsx", "delta": "delta_scan", "iceberg": "iceberg_scan"}
 
 
@@ -76,8 +76,8 @@ def batches(
     """Parquet and Avro in one statement each, the others file by file."""
     for written in dict.fromkeys(f.format for f in files):
         these = [f for f in files if f.format == written]
-        if written in EXTENSIONS:
-            load_extension(EXTENSIONS[written])
+        for extension in EXTENSIONS.get(written, ()):
+            load_extension(extension)
         if written == "parquet":
             yield from _parquet(these, options, cursor)
         elif written == "orc":
