@@ -33,6 +33,22 @@ def test_s3(ground: Ground, s3_server: S3Server, s3_bucket: str) -> None:
     assert "cut off" in ground.land(**declared).reason
 
 
+def test_gs(ground: Ground, s3_server: S3Server, s3_bucket: str) -> None:
+    """gs:// speaks Google's XML interface with HMAC keys, which is S3's; the server here is not Google's."""
+    connection = {
+        "key_id": s3_server.access_key,
+        "secret": s3_server.secret_key,
+        "endpoint": s3_server.endpoint,
+        "url_style": "path",
+        "use_ssl": False,
+    }
+    declared = {"options": {"path": f"gs://{s3_bucket}/gs/*"}, "connection": connection}
+    s3_server.put(s3_bucket, "gs/a.csv", CSV)
+    s3_server.put(s3_bucket, "gs/b.ndjson.gz", gzip.compress(b'{"id": 3, "name": "z"}\n'))
+    assert ground.land(**declared).counts.rows_out == 3
+    assert ground.land(**declared).status == "nothing"
+
+
 def test_http(ground: Ground, http_api: HttpApi) -> None:
     folder: Path = ground.root / "served"
     folder.mkdir()

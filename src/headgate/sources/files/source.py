@@ -65,20 +65,30 @@ def _secrets(request: ExtractRequest) -> None:
     connection = request.connection
     if not isinstance(connection, Mapping) or not connection:
         return
-    kind = str(connection.get("type", "s3")).lower()
+    kind = str(connection.get("type") or _kind(request)).lower()
     allowed = {k: v for k, v in connection.items() if k in SECRET_KEYS and v not in (None, "")}
     name = quote_ident(f"headgate_{request.table.source}")
     text = "".join(f", {k.upper()} {_value(v)}" for k, v in allowed.items())
     request.cursor.execute(f"CREATE OR REPLACE TEMPORARY SECRET {name} (TYPE {quote_ident(kind)}{text}{_scope(request)})")
 
 
-def _scope(request: ExtractRequest) -> str:
+def _kind(request: ExtractRequest) -> str:
+    """The engine's word for the store of the first path: it looks a gs:// path up among secrets of Google's alone."""
+    schemes = (p.partition("://")[0] for p in _paths(request) if is_remote(p))
+    return KINDS.get(next(schemes, "s3"), "s3")
+
+
+def _paths(request: ExtractRequest) -> list[str]:
     path = request.table.options.get("path") or ()
-    paths = [path] if isinstance(path, str) else [str(p) for p in path]
-    buckets = sorted({"/".join(p.split("/")[:3]) for p in paths if is_remote(p)})
+    return [path] if isinstance(path, str) else [str(p) for p in path]
+
+
+def _scope(request: ExtractRequest) -> str:
+    buckets = sorted({"/".join(p.split("/")[:3]) for p in _paths(request) if is_remote(p)})
     return ", SCOPE [" + ", ".join(quote_literal(b) for b in buckets) + "]" if buckets else ""
 
 
+KINDS = {"gs": "gcs", "gcs": "gcs", "r2": "r2"}
 SECRET_KEYS = ("key_id", "secret", "session_token", "region", "endpoint", "url_style", "use_ssl", "bearer_token", "provider")
 
 
