@@ -15,7 +15,7 @@ help:
 	@echo "make bench   the benchmarks, with ratios"
 	@echo "make docs    the reference pages, from the code"
 	@echo "make clean   remove the environment and what runs have left here"
-	@echo "make soak    the long crash and property runs"
+	@echo "make soak    2,000 kills, and every rule of the lake taken out once"
 
 $(STAMP): pyproject.toml constraints.txt scripts/setup.sh
 	PYTHON=$(PYTHON) sh scripts/setup.sh $(VENV)
@@ -36,7 +36,7 @@ test: check
 	$(BIN)/pytest -n 2
 
 soak: $(STAMP)
-	HEADGATE_CRASHES=2000 $(BIN)/pytest -n 2 -m "soak or not soak" tests/crash
+	HEADGATE_CRASHES=2000 $(BIN)/pytest -n 2 -m "soak or not soak" tests/crash tests/lake tests/concurrency
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

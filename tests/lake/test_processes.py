@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from lake_bench import Bench, build
 
+from headgate.spec.errors import LockHeld
 from servers.processes import Processes
 
 HERE = str(Path(__file__).parent)
@@ -39,6 +40,16 @@ bench.close()
 sys.stdout.write(json.dumps({"versions": len(seen), "mixed": mixed}))
 """
 
+HOLDER = """
+import time
+bench = Bench(Path(root), catalog)
+with bench.lake.transaction(["m.a"], author="holder", message="held"):
+    Path(rest[0]).touch()
+    while not Path(rest[1]).exists():
+        time.sleep(0.01)
+bench.close()
+"""
+
 PUBLISHER = """
 bench = Bench(Path(root), catalog)
 build(bench, "r1", "m.a", "SELECT i FROM range(5, 8) t(i)", kind="append", base_version=rest[0])
@@ -55,6 +66,20 @@ def test_rule_01_processes_that_merge_the_same_keys_leave_no_duplicates(bench: B
         process.wait(100).expect(0)
     assert bench.rows("SELECT count(*), count(DISTINCT k) FROM lake.m.a") == [(401, 401)]
     assert bench.rows("SELECT count(*) FROM lake.headgate.publications WHERE kind = 'delta'") == [(12,)]
+
+
+def test_rule_01_a_writer_waits_for_that_of_another_process(bench: Bench, python_process: Processes) -> None:
+    build(bench, "r0", "m.a", "SELECT 0 AS i")
+    bench.lake._lock.wait_seconds = 0.2
+    ready, stop = bench.root / "ready", bench.root / "stop"
+    holder = python_process.python(START + HOLDER, str(bench.root), bench.catalog, str(ready), str(stop))
+    holder.wait_for(ready)
+    with pytest.raises(LockHeld), bench.lake.transaction(["m.a"], author="waiter", message="wait"):
+        pass
+    stop.touch()
+    holder.wait().expect(0)
+    with bench.lake.transaction(["m.a"], author="waiter", message="wait"):
+        pass
 
 
 def test_rule_11_one_statement_in_another_process_never_sees_a_mix(bench: Bench, python_process: Processes) -> None:

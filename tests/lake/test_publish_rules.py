@@ -51,6 +51,19 @@ def test_rule_01_maintenance_excludes_every_writer(bench: Bench) -> None:
         _enter(other, waiter)
 
 
+def test_rule_01_writers_of_one_table_exclude_each_other(bench: Bench) -> None:
+    """Another opening waits for it; on a PostgreSQL catalog a writer of another table does not."""
+    build(bench, "r0", "m.a", "SELECT 0 AS i")
+    other = bench.open()
+    other._lock.wait_seconds = 0.2
+    with bench.lake.transaction(["m.a"], author="holder", message="held"):
+        with pytest.raises(LockHeld):
+            _in_thread(lambda: _enter(other, "m.a"))
+        if not bench.catalog.startswith("sqlite:"):
+            _in_thread(lambda: _enter(other, "m.b"))
+    _enter(other, "m.a")
+
+
 def _enter(lake: DuckLake, table: str) -> None:
     with lake.transaction([table], author="waiter", message="wait"):
         pass
