@@ -132,15 +132,24 @@ def tables() -> str:
 def keys() -> str:
     """The keys of the project's files."""
     from headgate.declare import keys as k
+    from headgate.declare import meanings as m
 
-    groups = (
-        ("headgate.yml", k.PROJECT_KEYS), ("lake", k.LAKE_KEYS), ("environments.<name>", k.ENVIRONMENT_KEYS),
-        ("prices", k.PRICE_KEYS), ("quotas", k.QUOTA_KEYS),
-        ("a model in a property file", k.MODEL_KEYS), ("config of a model", sorted(k.MODEL_CONFIG)), ("a column", k.COLUMN_KEYS),
+    ours = (
+        ("headgate.yml", k.PROJECT_KEYS, m.PROJECT), ("`lake`", k.LAKE_KEYS, m.LAKE), ("`environments`, by name", k.ENVIRONMENT_KEYS, m.ENVIRONMENT),
+        ("`prices`", k.PRICE_KEYS, m.PRICES), ("`quotas`", k.QUOTA_KEYS, m.QUOTAS), ("a source", k.SOURCE_KEYS, m.SOURCE),
+        ("a table of a source", k.SOURCE_TABLE_KEYS, m.SOURCE_TABLE), ("config of a model, beside dbt's", sorted(k.OUR_CONFIG), m.MODEL),
     )  # fmt: skip
-    return "# Keys\n\nUnknown keys are errors with the nearest spelling.\n\n" + table(
-        ("where", "keys"), ((where, ", ".join(f"`{x}`" for x in names)) for where, names in groups)
-    )
+    dbts = (
+        ("config of a model", sorted(k.MODEL_CONFIG - k.OUR_CONFIG)), ("config of a seed", sorted(k.SEED_CONFIG - k.MODEL_CONFIG)),
+        ("config of a snapshot", sorted(k.SNAPSHOT_CONFIG - k.MODEL_CONFIG)), ("a model in a property file", k.MODEL_KEYS),
+        ("a column", k.COLUMN_KEYS), ("config of a test", k.TEST_CONFIG),
+    )  # fmt: skip
+    parts = ["# Keys\n\nUnknown keys are errors with the nearest spelling."]
+    for where, names, meanings in ours:
+        parts.append(f"\n\n## {where}\n\n" + table(("key", "meaning"), ((f"`{n}`", meanings[n]) for n in names)))
+    parts.append("\n\n## As in dbt\n\nThese have dbt's meaning; a column may have a `classification`, a test `on_fail`.\n\n")
+    parts.append(table(("where", "keys"), ((where, ", ".join(f"`{n}`" for n in names)) for where, names in dbts)))
+    return "".join(parts)
 
 
 PAGES: dict[str, Callable[[], str]] = {

@@ -30,10 +30,7 @@ _DICTS = frozenset(
         "reconcile",
         "history",
         "snapshot_meta_column_names",
-        "slo",
-        "retention",
         "inferred_members",
-        "python",
     )
 )
 Evaluate = Callable[[str, Location], Any]

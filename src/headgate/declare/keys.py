@@ -17,7 +17,7 @@ DBT_PROJECT_KEYS = (
 )  # fmt: skip
 LAKE_KEYS = ("catalog", "data", "name", "options")
 ENVIRONMENT_KEYS = ("schema_prefix", "schema", "vars", "lake", "state", "threads", "alerts")
-PRICE_KEYS = ("cpu_hour", "tb_written", "tb_month", "currency")
+PRICE_KEYS = ("cpu_hour", "tb_written", "currency")
 QUOTA_KEYS = ("backfill_rows_max", "backfill_seconds_max", "backfill_cost_max")
 PATH_DEFAULTS = {
     "model-paths": ("models",),
@@ -49,10 +49,8 @@ KEPT_UNREAD = (
 
 _OURS = (
     "owner", "grain", "tier", "publish_group", "reconcile", "partition_by", "sort_by", "history", "incremental_order",
-    "dead_letters_max", "classification", "freshness_minutes_max", "inferred_members", "schedule", "audit_columns", "views",
-    "retention", "contract", "retries", "timeout", "runbook", "slo", "dimension", "scd", "leave_duplicates", "versions",
-    "sample_by", "rehearse_by", "rows_expected", "end", "external_inputs", "key_is_group", "predicates", "on_fail", "python",
-    "requires", "end",
+    "inferred_members", "schedule", "audit_columns", "views", "scd", "leave_duplicates", "end", "external_inputs", "key_is_group",
+    "predicates",
 )  # fmt: skip
 _DBT_NODE = (
     "enabled", "alias", "schema", "database", "tags", "meta", "group", "access", "materialized", "incremental_strategy",
@@ -63,7 +61,8 @@ _DBT_NODE = (
     "options", "glue_register", "partitioned_by", "indexes", "description", "latest_version", "deprecation_date",
     "time_spine", "submission_method", "python_version", "delimiter",
 )  # fmt: skip
-MODEL_CONFIG = frozenset(_OURS + _DBT_NODE)
+OUR_CONFIG = frozenset(_OURS)
+MODEL_CONFIG = OUR_CONFIG | frozenset(_DBT_NODE)
 SEED_CONFIG = MODEL_CONFIG | {"delimiter", "quote_columns"}
 SNAPSHOT_CONFIG = MODEL_CONFIG | {
     "strategy", "target_schema", "target_database", "updated_at", "check_cols", "snapshot_meta_column_names",
@@ -87,8 +86,8 @@ COLUMN_KEYS = (
 # Config that says who or how, not what is built: it is no part of a fingerprint.
 DESCRIPTIVE = frozenset((
     "enabled", "tags", "meta", "docs", "description", "owner", "tier", "group", "access", "persist_docs", "grants",
-    "schedule", "deprecation_date", "freshness", "runbook", "slo", "alias", "schema", "database", "latest_version",
-    "time_spine", "grain", "publish_group", "retries", "timeout", "rows_expected", "freshness_minutes_max", "static_analysis",
+    "schedule", "deprecation_date", "freshness", "alias", "schema", "database", "latest_version", "time_spine", "grain",
+    "publish_group", "static_analysis",
     "reconcile", "concurrent_batches", "full_refresh",
 ))  # fmt: skip
 

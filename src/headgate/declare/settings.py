@@ -11,7 +11,7 @@ from typing import Any
 from headgate.declare import keys, shapes
 from headgate.declare.document import Entry, read
 from headgate.declare.mistakes import Mistakes, nearest
-from headgate.spec.errors import DeclarationError, Location, UsageError
+from headgate.spec.errors import DeclarationError, UsageError
 from headgate.spec.project import LakeSpec, PriceBook
 
 PROVIDERS = ("env", "file", "vault", "keyring", "aws", "gcp", "azure")
@@ -184,8 +184,8 @@ def _folders(entry: Entry, mistakes: Mistakes) -> dict[str, tuple[str, ...]]:
 def _prices(entry: Entry, mistakes: Mistakes) -> PriceBook:
     prices = shapes.mapping(entry, "prices", mistakes)
     shapes.known_keys(prices, keys.PRICE_KEYS, "'prices'", mistakes)
-    cpu_hour, written, month = (shapes.number(prices, key, mistakes, 0.0) or 0.0 for key in keys.PRICE_KEYS[:3])
-    return PriceBook(cpu_hour, written, month, shapes.text(prices, "currency", mistakes, "USD") or "USD")
+    cpu_hour, written = (shapes.number(prices, key, mistakes, 0.0) or 0.0 for key in keys.PRICE_KEYS[:2])
+    return PriceBook(cpu_hour, written, shapes.text(prices, "currency", mistakes, "USD") or "USD")
 
 
 def _quotas(entry: Entry, mistakes: Mistakes) -> dict[str, float]:
@@ -216,8 +216,3 @@ def _options(entry: Entry, chosen: Entry, mistakes: Mistakes) -> dict[str, Any]:
         if key in entry:
             found[key] = list(shapes.texts(entry, key, mistakes))
     return found
-
-
-def place_of(settings: Settings) -> Location:
-    """The first line of the settings' file."""
-    return Location(settings.file)

@@ -29,11 +29,10 @@ class LakeSpec:
 
 @dataclass(frozen=True, slots=True)
 class PriceBook:
-    """Prices for `plan` and `backfill`: money per CPU hour and per TB written or stored, in `currency`."""
+    """Prices for `plan` and `backfill`: money per CPU hour and per TB written, in `currency`."""
 
     cpu_hour: float = 0.0
     tb_written: float = 0.0
-    tb_month: float = 0.0
     currency: str = "USD"
 
 
