@@ -207,3 +207,18 @@ def test_run_query_and_introspection(world):
     assert world.rows("select * from lake.marts.t") == [(1, "x,y", 7, True)]
     with pytest.raises(DeclarationError):
         world.run(world.model("u", "{% do run_query('drop table ' ~ ref('other')) %}select 1 as x"), "full")
+
+
+IS_RELATION = (
+    "{% macro is_relation(x) %}{{ 'yes' if x is mapping and x.get('metadata', {}).get('type', '').endswith('Relation') else 'no' }}"
+    "{% endmacro %}"
+)
+
+
+def test_packages_recognise_a_relation(world):
+    """As dbt_utils does in `_is_relation`; a name or a list is none."""
+    world.run(world.model("other", "select 1 as x"), "full")
+    asked = ("ref('other')", "this", "adapter.get_relation('lake', 'marts', 'other')", "'other'", "[1]", "{}")
+    columns = ", ".join(f"'{{{{ is_relation({a}) }}}}' as c{n}" for n, a in enumerate(asked))
+    world.run(world.model("t", f"{IS_RELATION} select {columns}"), "full")
+    assert world.rows("select * from lake.marts.t") == [("yes", "yes", "yes", "no", "no", "no")]

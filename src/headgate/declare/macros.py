@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -215,6 +215,3 @@ def builtin_files() -> list[MacroFile]:
     """The built-in library."""
     folder = Path(__file__).parent / "builtin"
     return [MacroFile(BUILTIN, f"{BUILTIN}/{p.name}", p.read_text(encoding="utf-8")) for p in sorted(folder.glob("*.sql"))]
-
-
-Resolver = Callable[..., Any]

@@ -44,6 +44,7 @@ CODES: Mapping[str, str] = {
     "HG-D071": "a connector's option is wrong or missing",
     "HG-D080": "an unknown test",
     "HG-D081": "a test's argument is wrong or missing",
+    "HG-D082": "a test's SQL cannot be run",
     "HG-D090": "a package is missing",
 }
 

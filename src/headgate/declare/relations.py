@@ -10,6 +10,11 @@ from headgate.spec.names import Relation, quote_ident
 _KEYS = ("database", "schema", "identifier", "type")
 
 
+def _chosen(given: tuple[bool | None, bool | None, bool | None], before: tuple[bool, bool, bool]) -> tuple[bool, bool, bool]:
+    a, b, c = (old if value is None else value for value, old in zip(given, before, strict=True))
+    return a, b, c
+
+
 class TemplateRelation(Mapping[str, Any]):
     """A relation inside a template. Printed it is `"database"."schema"."identifier"`, less the parts that `include` left out.
 
@@ -89,17 +94,12 @@ class TemplateRelation(Mapping[str, Any]):
     def include(
         self, database: bool | None = None, schema: bool | None = None, identifier: bool | None = None
     ) -> TemplateRelation:
-        """The same relation, printed with or without the parts named. With only True given, the others are left out."""
-        given = (database, schema, identifier)
-        rest = not any(given)
-        parts = tuple(rest if value is None else value for value in given)
-        return self._with(parts=(parts[0], parts[1], parts[2]))
+        """The same relation, printed with or without the parts named; the others stay as they are."""
+        return self._with(parts=_chosen((database, schema, identifier), self._parts))
 
     def quote(self, database: bool | None = None, schema: bool | None = None, identifier: bool | None = None) -> TemplateRelation:
         """The same relation, printed with or without quotes around the parts named."""
-        old, given = self._quoted, (database, schema, identifier)
-        quoted = tuple(before if value is None else value for value, before in zip(given, old, strict=True))
-        return self._with(quoted=(quoted[0], quoted[1], quoted[2]))
+        return self._with(quoted=_chosen((database, schema, identifier), self._quoted))
 
     def incorporate(self, path: dict[str, str | None] | None = None, type: str | None = None, **_: Any) -> TemplateRelation:
         """The same relation with other parts (`path`) or another type."""

@@ -170,7 +170,7 @@ def _run(cursor: Cursor, sql: str, spec: CheckSpec) -> list[tuple[Any, ...]]:
         raise DeclarationError(
             f"{spec.location}: check '{spec.name}' cannot be run: {error}",
             todo="correct the check or the column that it names",
-            code="HG-D090",
+            code="HG-D082",
         ) from error
     return rows
 

@@ -64,7 +64,7 @@ class Graph:
                 f"models depend on each other in a circle: {path_in_words(cycle)}",
                 expected="every model to read only models that do not read it, directly or not",
                 todo="remove one of these references",
-                code="HG-D110",
+                code="HG-D033",
             )
         return tuple(done)
 

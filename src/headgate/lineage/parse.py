@@ -18,7 +18,7 @@ _OPENERS = {"'": "a string", '"': "a quoted name", "/*": "a comment", "$$": "a d
 class SqlSyntax(DeclarationError):
     """SQL that is no single query. `line` and `column` count from 1 in the text that was given."""
 
-    code = "HG-D120"
+    code = "HG-D050"
 
     def __init__(self, line: int, column: int, message: str, near: str, todo: str = "") -> None:
         self.line, self.column, self.reason, self.near = line, column, message, near

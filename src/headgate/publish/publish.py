@@ -162,7 +162,7 @@ def newest_versions(cursor: Cursor, lake: str) -> dict[str, str]:
     name = f"{quote_ident(lake)}.headgate"
     rows = cursor.execute(
         f"SELECT dataset, max(publication_id) FROM {name}.publications GROUP BY 1 UNION ALL "
-        f"SELECT dataset, max(load_id) FROM {name}.loads WHERE status = 'accepted' GROUP BY 1"
+        f"SELECT dataset, arg_max(load_id, committed_at) FROM {name}.loads WHERE status = 'accepted' GROUP BY 1"
     ).fetchall()
     return dict(rows)
 

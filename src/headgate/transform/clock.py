@@ -7,7 +7,7 @@ parser of ours understands is pinned too. What each spelling returns in DuckDB d
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from headgate.spec.clock import Clock
 
@@ -82,11 +82,3 @@ def truncate(at: datetime, size: str) -> datetime:
     if cut >= 2:
         at = at.replace(day=1)
     return at.replace(month=1) if cut == 3 else at
-
-
-def shifted(at: datetime, size: str, count: int) -> datetime:
-    """`at`, the start of a batch, moved by `count` batches of `size` ("hour", "day", "month", "year")."""
-    if size in ("hour", "day"):
-        return at + (timedelta(hours=count) if size == "hour" else timedelta(days=count))
-    months = at.year * 12 + at.month - 1 + count * (12 if size == "year" else 1)
-    return at.replace(year=months // 12, month=months % 12 + 1)

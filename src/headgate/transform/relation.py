@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from headgate.spec.names import Column, quote_ident
 
+_KEYS = ("database", "schema", "identifier", "type", "metadata")
+
 
 @dataclass(frozen=True, slots=True)
-class TemplateRelation:
-    """A relation inside a template: printed, it is the SQL by which this run reads it (`rendered`), whatever its parts say."""
+class TemplateRelation(Mapping[str, Any]):
+    """A relation inside a template: printed, it is the SQL by which this run reads it (`rendered`), whatever its parts say.
+
+    It is a mapping as well, with a `metadata.type`, because packages tell a relation from a name by that.
+    """
 
     database: str | None
     schema: str | None
     identifier: str | None
     type: str | None = None
     rendered: str | None = None
+
+    def __getitem__(self, key: str) -> Any:
+        if key == "metadata":
+            return {"type": "HeadgateRelation"}
+        if key not in _KEYS:
+            raise KeyError(key)
+        return getattr(self, key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_KEYS)
+
+    def __len__(self) -> int:
+        return len(_KEYS)
 
     def __str__(self) -> str:
         return self.render()

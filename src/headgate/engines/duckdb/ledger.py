@@ -117,14 +117,10 @@ def read_recorded(cursor: Cursor, lake: str, snapshot: int, kinds: Mapping[str, 
     return Recorded(snapshot, found)
 
 
+# The newest load is the one committed last, not the one begun last: land gives every commit of a dataset a later time.
 _LOADS = """
-SELECT dataset, arg_max(load_id, load_id) AS load_id, arg_max(run_id, load_id) AS run_id, arg_max(columns, load_id) AS columns,
-  arg_max(rows_in, load_id) AS rows_in, arg_max(rows_out, load_id) AS rows_out, arg_max(rows_dead, load_id) AS rows_dead,
-  arg_max(rows_deduplicated, load_id) AS rows_deduplicated, arg_max(rows_filtered, load_id) AS rows_filtered, sum(rows_out)
-  AS rows_total,
-  arg_max(seconds, load_id) AS seconds, arg_max(cpu_seconds, load_id) AS cpu_seconds, arg_max(bytes, load_id) AS bytes,
-  max(committed_at) AS committed_at, arg_max(source, load_id) AS source, arg_max(table_name, load_id) AS table_name
-FROM {name}.loads WHERE status = 'accepted' GROUP BY dataset
+SELECT l.*, sum(rows_out) OVER (PARTITION BY dataset) AS rows_total FROM {name}.loads l WHERE status = 'accepted'
+QUALIFY row_number() OVER (PARTITION BY dataset ORDER BY committed_at DESC, load_id DESC) = 1
 """
 
 
@@ -227,15 +223,18 @@ def _loaded(row: Mapping[str, Any], mark: Mapping[str, Any] | None) -> RecordedD
 
 
 def read_position(cursor: Cursor, lake: str, dataset: str) -> Position:
-    """Where a raw table's source stands: the newest accepted load's state, and the newest version of each accepted unit."""
+    """Where a raw table's source stands: the state and the units of its accepted loads, the one committed last first."""
     name, wanted = f"{quote_ident(lake)}.{SCHEMA}", quote_literal(dataset)
     state = cursor.execute(
-        f"SELECT arg_max(position, load_id) FROM {name}.loads WHERE dataset = {wanted} AND status = 'accepted'"
+        f"SELECT position FROM {name}.loads WHERE dataset = {wanted} AND status = 'accepted' "
+        "ORDER BY committed_at DESC, load_id DESC LIMIT 1"
     ).fetchone()
     units = _rows(
         cursor,
-        f"SELECT unit, size, modified_at, content_hash, rows FROM {name}.load_units WHERE dataset = {wanted} AND status = 'accepted' "
-        "QUALIFY row_number() OVER (PARTITION BY unit ORDER BY load_id DESC) = 1",
+        f"SELECT u.unit, u.size, u.modified_at, u.content_hash, u.rows FROM {name}.load_units u "
+        f"LEFT JOIN {name}.loads l ON l.load_id = u.load_id AND l.dataset = u.dataset "
+        f"WHERE u.dataset = {wanted} AND u.status = 'accepted' "
+        "QUALIFY row_number() OVER (PARTITION BY u.unit ORDER BY l.committed_at DESC NULLS LAST, u.load_id DESC) = 1",
     )
     known = {
         u["unit"]: Unit(u["unit"], u["size"] or 0, u["modified_at"] or "", u["content_hash"] or "", u["rows"] or 0) for u in units

@@ -69,7 +69,7 @@ def history(session: Session, name: str, limit: int = 50) -> tuple[Publication, 
         rows = session.query(
             f"SELECT load_id, committed_at, run_id, status, rows_in, rows_out, 0 AS deleted, 0 AS quarantined, rows_deduplicated, 0 AS late, "
             "rows_filtered, rows_dead, 0 AS unchanged, NULL AS interval_start, NULL AS interval_end, "
-            f"reasons FROM {lake}.headgate.loads WHERE dataset = {dataset} ORDER BY load_id DESC LIMIT {int(limit)}"
+            f"reasons FROM {lake}.headgate.loads WHERE dataset = {dataset} ORDER BY committed_at DESC, load_id DESC LIMIT {int(limit)}"
         )
     else:
         rows = session.query(
