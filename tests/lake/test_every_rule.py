@@ -61,12 +61,14 @@ PUBLISH, APPLY, LOCKS = "publish/publish.py", "publish/apply.py", "engines/duckd
 WORKSPACE = "engines/duckdb/workspace.py"
 ON_PUBLISH, ON_PROCESSES = "lake/test_publish_rules.py::test_rule_", "lake/test_processes.py::test_rule_"
 ON_WHOLE, ON_RULES = "lake/test_whole_rules.py::test_rule_", "lake/test_rules.py::test_rule_"
+ON_POINTS = "crash/test_points.py::test_landing_and_running"
 REMOVALS = (
     Removal(1, LOCKS, "self._lock(descriptor, deadline)", "pass", ON_PROCESSES + "01_a_writer_waits_for_that_of_another_process[sqlite]"),
     Removal(1, LOCKS, "for key in keys:", "for key in ():", ON_PUBLISH + "01_writers_of_one_table_exclude_each_other[postgresql]"),
     Removal(1, LOCKS, "f\"SELECT pg_advisory_lock{'' if whole else '_shared'}(%s)\"", '"SELECT %s"', ON_PUBLISH + "01_maintenance_excludes_every_writer[postgresql]"),
     Removal(2, PUBLISH, "if _key(s) not in done)\n        if not todo", "if True)\n        if not todo", ON_PUBLISH + "02_a_publication_that_stands_is_not_done_again"),
     Removal(2, PUBLISH, "landed = _landed(lake, bundle)", "landed = None", ON_PUBLISH + "02_a_commit_that_landed_with_an_error_counts"),
+    Removal(2, PUBLISH, '    point("publish.after_data")', '    cursor.execute("COMMIT")\n    cursor.execute("BEGIN")\n    point("publish.after_data")', ON_PROCESSES + "02_a_kill_and_a_retry_give_one_publication[sqlite-after_data-inserted]"),
     Removal(3, PUBLISH, "    _prove(lake, bundle, result)", "    pass", ON_PUBLISH + "03_commit_can_lie"),
     Removal(3, "engines/duckdb/lake.py", "_roll_back(cursor)\n                raise\n            finally", 'cursor.execute("COMMIT")\n                raise\n            finally', ON_PUBLISH + "03_an_error_rolls_everything_back"),
     Removal(4, PUBLISH, "        if outdated:", "        if False:", ON_PUBLISH + "04_a_target_that_moved_is_staged_again"),
@@ -87,6 +89,7 @@ REMOVALS = (
     Removal(14, WORKSPACE, "for s in self._lake_schemas]", "for s in ()]", "lake/test_small_writes.py::test_hand_written_names_are_found_near_first_then_in_the_lake"),
     Removal(15, "land/commit.py", 'if u.name in now.units and now.units[u.name].content_hash != u.content_hash', "if False", ON_WHOLE + "15_a_changed_file_supersedes_its_older_load"),
     Removal(15, "land/commit.py", '_write(load, lake, cursor, "blocked", ', '_write(load, lake, cursor, "accepted", ', ON_WHOLE + "15_a_blocked_load_leaves_its_record_alone"),
+    Removal(15, "land/commit.py", '    _write(load, lake, cursor, "accepted", ', '    cursor.execute("COMMIT")\n    point("land.before_commit")\n    cursor.execute("BEGIN")\n    _write(load, lake, cursor, "accepted", ', ON_POINTS + "[land.before_commit-sqlite]"),
     Removal(16, "state/mirror.py", "mirror.c.lake == lake, mirror.c.snapshot == snapshot)", "mirror.c.lake == lake,)", ON_WHOLE + "16_a_mirror_of_another_snapshot_is_not_trusted"),
 )  # fmt: skip
 

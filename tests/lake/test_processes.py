@@ -52,7 +52,7 @@ bench.close()
 
 PUBLISHER = """
 bench = Bench(Path(root), catalog)
-build(bench, "r1", "m.a", "SELECT i FROM range(5, 8) t(i)", kind="append", base_version=rest[0])
+build(bench, "r1", "m.a", "SELECT i FROM range(5, 8) t(i)", kind="append", base_version=rest[0], parquet=rest[1] == "registered")
 bench.close()
 """
 
@@ -101,13 +101,14 @@ def test_rule_11_one_statement_in_another_process_never_sees_a_mix(bench: Bench,
     assert said["versions"] > 1, "the reader saw one version only: this proves nothing"
 
 
+@pytest.mark.parametrize("how", ["inserted", "registered"])
 @pytest.mark.parametrize("point", ["after_begin", "after_data", "after_ledger", "before_commit", "after_commit"])
-def test_rule_02_a_kill_and_a_retry_give_one_publication(bench: Bench, python_process: Processes, point: str) -> None:
+def test_rule_02_a_kill_and_a_retry_give_one_publication(bench: Bench, python_process: Processes, point: str, how: str) -> None:
     build(bench, "r0", "m.a", "SELECT i FROM range(5) t(i)")
     base = bench.version("m.a") or ""
     bench.close()
     bench.opened.clear()
-    arguments = (START + PUBLISHER, str(bench.root), bench.catalog, base)
+    arguments = (START + PUBLISHER, str(bench.root), bench.catalog, base, how)
     assert python_process.python(*arguments, crash_at=f"publish.{point}").wait().killed
     expected = 8 if point == "after_commit" else 5
     assert bench.rows("SELECT count(*) FROM lake.m.a") == [(expected,)]
