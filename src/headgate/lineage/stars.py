@@ -14,6 +14,7 @@ from headgate.lineage.typing import struct_fields
 from headgate.lineage.values import Trace, value
 
 Test = Callable[[str], bool]
+_NAME_TESTS = (exp.Like, exp.ILike, exp.SimilarTo, exp.Glob)
 
 
 @dataclass(slots=True)
@@ -31,8 +32,11 @@ def expand(t: Trace, scope: Scope, item: exp.Expr) -> Expansion | None:
         return _star(t, scope, item, None)
     if isinstance(item, exp.Column):
         return _star(t, scope, item.this, item) if isinstance(item.this, exp.Star) else None
-    if isinstance(item, (exp.Like, exp.ILike, exp.SimilarTo, exp.Glob)) and isinstance(item.this, exp.Star):
-        return _filtered(scope, _matcher(item))
+    test = item.this if isinstance(item, exp.Not) else item
+    star = test.this if isinstance(test, _NAME_TESTS) else None
+    if isinstance(star, exp.Star) or (isinstance(star, exp.Column) and isinstance(star.this, exp.Star)):
+        matches = _matcher(test) if test is item else _negated(_matcher(test))
+        return _filtered(t, scope, matches, star if isinstance(star, exp.Column) else None)
     columns = _columns_in(item)
     return None if columns is None else _each(t, scope, item, columns)
 
@@ -118,14 +122,19 @@ def spread_fields(col: Col) -> list[str]:
     return list(col.fields or struct_fields(col.type))
 
 
-def _filtered(scope: Scope, test: Test) -> Expansion:
-    pairs, _ = visible(scope)
+def _filtered(t: Trace, scope: Scope, test: Test, qualifier: exp.Column | None) -> Expansion:
+    pairs, reason = visible(scope, qualifier)
+    if reason is not None and qualifier is not None:
+        fields = _struct_star(t, scope, qualifier, reason)
+        fields.cols = [c for c in fields.cols if c.name == "*" or test(c.name)]
+        return fields
     out = Expansion()
     for entry, col in pairs:
         out.wild |= entry.rel.wild
         if col.name == "*" or test(col.name):
             out.cols.append(col)
-    out.opens = [Open(e.rel) for e in scope.entries if e.rel.open]
+    ranged = scope.entries if qualifier is None else [e for e in scope.entries if any(e is entry for entry, _ in pairs)]
+    out.opens = [Open(e.rel) for e in ranged if e.rel.open]
     return out
 
 
@@ -255,7 +264,7 @@ def _condition(node: exp.Expr) -> Test | None:
     if not isinstance(other, exp.Literal):
         return None
     text = other.name
-    if isinstance(node, (exp.Like, exp.ILike, exp.SimilarTo, exp.Glob)):
+    if isinstance(node, _NAME_TESTS):
         return _matcher(node)
     simple: dict[type[exp.Expr], Test] = {
         exp.EQ: lambda n: n == text,

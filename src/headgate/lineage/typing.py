@@ -102,7 +102,7 @@ def known_type(node: exp.Expr) -> exp.DataType | None:
         return _sum_type(node.this._type)
     if not isinstance(kind, exp.DataType) or kind.this in (exp.DType.UNKNOWN, exp.DType.NULL):
         return None
-    if kind.this in _ROUNDED and _decimal_inside(node):
+    if (kind.this in _ROUNDED and _decimal_inside(node)) or (kind.this in _NESTED and not kind.expressions):
         return None
     return kind
 
@@ -126,6 +126,7 @@ def _decimal_inside(node: exp.Expr) -> bool:
 
 
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Mod)
+_NESTED = frozenset((exp.DType.MAP, exp.DType.STRUCT, exp.DType.ARRAY, exp.DType.LIST))  # no type without what is inside
 _ROUNDED = frozenset((exp.DType.DECIMAL, exp.DType.DOUBLE, exp.DType.FLOAT))
 
 

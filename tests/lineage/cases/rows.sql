@@ -41,3 +41,11 @@ select sum(a) as a, max(b) as b from t having a > 0;
 select any_value(a order by b desc) v, arg_max(grp, a) g, mode(b) m, quantile_cont(a, 0.5) q from t;
 
 select approx_count_distinct(a) d, bit_and(b) ba, product(a) p, entropy(b) e, kurtosis(a) k from t;
+
+select grp, sum(a) as s from t group by all;
+
+select id, a from t qualify row_number() over (partition by grp order by b, id) = 1;
+
+select t.id, z.q from t, lateral (select max(u.c) as q from u where u.id = t.id) z;
+
+select [x + a for x in l if x > id] as m, list_filter(l, lambda x: x > b) as f from t;

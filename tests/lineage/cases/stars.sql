@@ -45,3 +45,7 @@ select sum(columns(['a','b'])) as 'sum_\0' from t;
 select grp, max(columns('^(a|b)$')) from t group by grp;
 
 select columns(t.*) from t join u using (id);
+
+select t.* like 'a%', u.* not like 'a%' from t join u using (id);
+
+select * not similar to 'a.*' from u;

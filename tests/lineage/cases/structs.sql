@@ -23,3 +23,7 @@ select struct_insert(s, k := a) as s2 from t;
 select s.x as sx, sum(s.y.z) as z from t group by s.x;
 
 select {'a': a, 'n': {'b': b}}.n.b as q from t;
+
+select map {'k': a}['k'] as v, map {'k': [a, b]} as m from t;
+
+select struct_pack(p := a, q := b).p as p from t;
