@@ -43,7 +43,7 @@ def types(ground: Ground) -> dict[str, str]:
         ("a.csv.lz4", bytes(cramjam.lz4.compress(CSV.encode()))),
         ("a.csv.sz", bytes(cramjam.snappy.compress(CSV.encode()))),
         ("a.ndjson", b'{"id": 1, "name": "x"}\n\n{"id": 2, "name": "y"}'),
-        ("a.jsonl.gz", gzip.compress(b'{"id": 1, "name": "x"}\n{"id": 2, "name": "y"}\n')),
+        ("a.jsonl.gz", gzip.compress(b'{"id": 1, "name": "x"}\n{"id": 2, "name": "y"}\n', mtime=0)),
         ("a.jsonl.zst", bytes(cramjam.zstd.compress(b'{"id": 1, "name": "x"}\n{"id": 2, "name": "y"}\n'))),
         ("a.json", b'[{"id": 1, "name": "x"}, {"id": 2, "name": "y"}]'),
     ],
