@@ -47,6 +47,7 @@ def types(ground: Ground) -> dict[str, str]:
         ("a.jsonl.zst", bytes(cramjam.zstd.compress(b'{"id": 1, "name": "x"}\n{"id": 2, "name": "y"}\n'))),
         ("a.json", b'[{"id": 1, "name": "x"}, {"id": 2, "name": "y"}]'),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",  # a packed content holds the time, and differs by process
 )
 def test_text(ground: Ground, name: str, content: bytes) -> None:
     ground.put(name, content)

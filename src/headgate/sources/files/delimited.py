@@ -29,6 +29,10 @@ TRIED_TYPES = {  # type -> predicate over {c} that holds for every value of it; 
     "TIMESTAMP": "length({c}) > 10 AND TRY_CAST({c} AS TIMESTAMP) IS NOT NULL",
 }
 DELIMITERS = (",", "\t", ";", "|")
+INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DECIMAL(38,0)")
+FRACTION = "CASE WHEN contains({c}, '.') THEN TRY_CAST({c} AS DOUBLE) % 1 <> 0 ELSE false END"
+TIME = "CASE WHEN length({c}) > 10 THEN TRY_CAST({c} AS TIMESTAMP) <> TRY_CAST({c} AS DATE) ELSE false END"
+DOUBTS = {**dict.fromkeys(INTEGERS, (FRACTION, "DOUBLE")), "DATE": (TIME, "TIMESTAMP")}
 SHAPE = b",\t;|\r\x00"
 SNIFFED_FILES = 8  # of one header: the first, the last and some between are looked at
 ROW_BYTES = 60  # a guess, to choose where rows are staged
@@ -116,7 +120,7 @@ def _reader(files: Sequence[FoundFile], options: FileOptions, dialect: Dialect, 
         "rejects_table": quote_literal(errors),
         "rejects_scan": quote_literal(scans),
     }
-    if b"\r\n" in head and options.encoding == "utf-8":
+    if head.partition(b"\n")[0].endswith(b"\r") and options.encoding == "utf-8":  # further down it may stand within quotes
         arguments["new_line"] = r"'\r\n'"
     if dialect.date_format:
         arguments["dateformat"] = quote_literal(dialect.date_format)
@@ -157,8 +161,37 @@ def _sniff(files: Sequence[FoundFile], options: FileOptions, known: Mapping[str,
             columns = {n: _merge(t, more.get(n, t)) for n, t in columns.items()} if sniffs[0][4] else more
             date_format, timestamp_format = date_format or other_date, timestamp_format or other_timestamp
     columns = _settle_types(columns, options, known)
+    whole = len(looked) == len(some) and sum(f.unit.size for f in looked) <= 2 * options.sample_rows and not known
+    if not whole or looked[0].compression != "none":
+        columns = _rounded(columns, looked, options, delimiter, cursor)
     exact = _exact_integers(columns, options, delimiter, next(iter(some)), cursor)
     return Dialect(delimiter, {**columns, **exact}, date_format, timestamp_format)
+
+
+def _rounded(
+    columns: Mapping[str, str], files: Sequence[FoundFile], options: FileOptions, delimiter: str, cursor: Cursor
+) -> dict[str, str]:
+    """`columns` with DOUBLE for integers and TIMESTAMP for dates where any value has a fraction or a time: the engine's reader
+    would round or cut those without a word, so what a sample shows is not enough.
+    """
+    import duckdb
+
+    asked = {n: DOUBTS[t] for n, t in columns.items() if t in DOUBTS and n not in options.types}
+    if not asked:
+        return dict(columns)
+    arguments = {**_common_arguments(options), "delim": quote_literal(delimiter), "auto_detect": "false", "ignore_errors": "true"}
+    arguments["columns"] = "{" + ", ".join(f"{quote_literal(n)}: 'VARCHAR'" for n in columns) + "}"
+    if files[0].compression != "none":
+        arguments["compression"] = quote_literal(files[0].compression)
+    paths = ", ".join(quote_literal(f.path) for f in files)
+    looks = ", ".join(f"bool_or({doubt.format(c=quote_ident(n))})" for n, (doubt, _) in asked.items())
+    text = ", ".join(f"{k} = {v}" for k, v in arguments.items())
+    try:
+        row = cursor.execute(f"SELECT {looks} FROM read_csv([{paths}], {text})").fetchone() or ()
+    except duckdb.Error:  # a file that the reader gives up on: reading it says so
+        return dict(columns)
+    found = {n: wider for (n, (_, wider)), doubtful in zip(asked.items(), row, strict=False) if doubtful}
+    return {**columns, **found}
 
 
 Sniffed = tuple[str, dict[str, str], str | None, str | None, bool]

@@ -218,7 +218,8 @@ def _complete(
         except duckdb.Error:  # such as an object of more than 16 MB
             return columns, False
         if not more:
-            return columns, True
+            wider = {n: t for n, t in keys.rounded(objects, columns, cursor).items() if n not in options.types}
+            return {**columns, **wider}, True
         with sample.open("a", encoding="utf-8") as out:
             out.writelines(text.replace("\n", " ") + "\n" for text in more)
         again = _infer(sample, options, known, cursor)

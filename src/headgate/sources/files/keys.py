@@ -12,6 +12,7 @@ from headgate.ports.engine import Cursor
 from headgate.spec.names import quote_literal
 from headgate.spec.schema_rules import struct_fields
 
+INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "DECIMAL(38,0)")
 EXAMPLES_MAX = 100  # objects that are looked at for each new key
 KEYS_MAX = 2_000
 
@@ -74,3 +75,22 @@ def _names(names: list[str]) -> str:
 def other_keys(columns: Mapping[str, str]) -> str:
     """A predicate over JSON column `json`: it has a key beyond `columns`."""
     return " OR ".join(f"NOT list_has_all({_names(known)}, coalesce({_keys(path)}, []))" for path, known in _places("$", columns))
+
+
+def rounded(objects_sql: str, columns: Mapping[str, str], cursor: Cursor) -> dict[str, str]:
+    """The wider types of those `columns`, integers and dates on the top, that hold a fraction or a time anywhere: the engine's
+    reader would round or cut those without a word.
+    """
+    asked = {n: t for n, t in columns.items() if t in (*INTEGERS, "DATE") and '"' not in n}
+    if not asked:
+        return {}
+    paths = "[" + ", ".join(quote_literal(f'$."{n}"') for n in asked) + "]"
+    found = ", ".join(
+        f"bool_or(length(v[{i}]) > 10 AND TRY_CAST(v[{i}] AS TIMESTAMP) <> TRY_CAST(v[{i}] AS DATE))"
+        if type_ == "DATE"
+        else f"bool_or(CASE WHEN contains(v[{i}], '.') THEN TRY_CAST(v[{i}] AS DOUBLE) % 1 <> 0 ELSE false END)"
+        for i, type_ in enumerate(asked.values(), 1)
+    )
+    cursor.execute(f"SELECT {found} FROM (SELECT json_extract_string(json, {paths}) AS v FROM ({objects_sql}))")
+    row = cursor.fetchone() or ()
+    return {n: "TIMESTAMP" if t == "DATE" else "DOUBLE" for (n, t), wide in zip(asked.items(), row, strict=True) if wide}
