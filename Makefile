@@ -36,6 +36,7 @@ test: check
 	$(BIN)/pytest -n 2
 
 soak: $(STAMP)
+	HEADGATE_EXAMPLES=100 $(BIN)/pytest -n 2 tests/transform
 	HEADGATE_CRASHES=2000 $(BIN)/pytest -n 2 -m "soak or not soak" tests/crash tests/lake tests/concurrency
 
 bench: $(STAMP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,11 @@ from headgate.spec.staged import Interval
 
 # no shrinking: an example takes half a second, and a failing one is small already
 QUICK = settings(
-    max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), database=None, phases=(Phase.explicit, Phase.generate)
+    max_examples=int(os.environ.get("HEADGATE_EXAMPLES", "4")),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    database=None,
+    phases=(Phase.explicit, Phase.generate),
 )
 START = datetime(2026, 1, 1)
 
