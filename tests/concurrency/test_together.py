@@ -48,7 +48,7 @@ KEEPER = (
 # Upkeep without end: flush, merge, rewrite, expire, clean.
 with World(Path(sys.argv[1])).open() as session:
     while not stop.exists():
-        session.maintain(older_than_hours=0)
+        session.maintain(older_than_hours=0.01)
         polls += 1
 print(polls)
 """
