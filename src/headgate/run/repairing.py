@@ -139,5 +139,5 @@ def maintain(session: Session, dry_run: bool, older_than_hours: float) -> tuple[
 
     with session.context("maintain") as ctx:
         done = upkeep(ctx, dry_run, older_than_hours)
-        ctx.state.finish_run(ctx.run_id, "done")
+        ctx.state.finish_run(ctx.run_id, "done", nothing_to_do=True)  # it builds nothing: a run before it may still be resumed
         return done

@@ -13,12 +13,15 @@ RETAIN_DAYS = 7.0
 """How long a reader may hold an old snapshot (LAKE.md 12)."""
 EVENTS_RETAIN_DAYS = 90.0
 
+UNFINISHED = ("interrupted", "failed", "blocked")
+
 
 def upkeep(ctx: RunContext, dry_run: bool, older_than_hours: float) -> tuple[Maintenance, ...]:
     """Do all tasks. Snapshots named by a reader's lease (`snapshot:<id>`) are kept whatever their age."""
     open_runs = {r.run_id for r in ctx.state.runs(status="running", limit=10_000)} - {ctx.run_id}
-    resumable = ctx.state.last_unfinished_run(ctx.project.environment)
-    kept_runs = open_runs | ({resumable.run_id} if resumable is not None else set())
+    # The newest of each is what `run --resume` may take over, or what an open run has taken over already.
+    unfinished = {r.run_id for status in UNFINISHED for r in ctx.state.runs(status=status, limit=1)}
+    kept_runs = open_runs | unfinished
     kept_snapshots = {int(lease.name.split(":")[1]) for lease in ctx.state.leases("snapshot:")}
     retain = timedelta(days=float(str(ctx.project.options.get("retention", RETAIN_DAYS))))
     hours = timedelta(hours=older_than_hours)
