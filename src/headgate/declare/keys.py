@@ -7,7 +7,7 @@ PROJECT_KEYS = (
     "name", "version", "lake", "state", "environments", "secrets", "alerts", "vars", "model-paths", "seed-paths",
     "snapshot-paths", "test-paths", "macro-paths", "source-paths", "docs-paths", "analysis-paths", "packages-install-path",
     "models", "seeds", "snapshots", "tests", "data_tests", "sources", "exposures", "prices", "quotas", "publish_groups",
-    "audit_columns", "dispatch", "views", "dead_letters_max", "on-run-start", "on-run-end", "threads", "retention", "layers",
+    "audit_columns", "dispatch", "dead_letters_max", "on-run-start", "on-run-end", "threads", "retention", "layers",
     "config-version", "quoting", "query-comment", "flags",
 )  # fmt: skip
 DBT_PROJECT_KEYS = (
@@ -49,7 +49,7 @@ KEPT_UNREAD = (
 
 _OURS = (
     "owner", "grain", "tier", "publish_group", "reconcile", "partition_by", "sort_by", "history", "incremental_order",
-    "inferred_members", "schedule", "audit_columns", "views", "scd", "leave_duplicates", "end", "external_inputs", "key_is_group",
+    "inferred_members", "schedule", "audit_columns", "scd", "leave_duplicates", "end", "external_inputs", "key_is_group",
     "predicates",
 )  # fmt: skip
 _DBT_NODE = (

@@ -203,14 +203,11 @@ def _dispatch(entry: Entry, mistakes: Mistakes) -> tuple[tuple[str, tuple[str, .
 
 
 def _options(entry: Entry, chosen: Entry, mistakes: Mistakes) -> dict[str, Any]:
-    """What has no field of its own: alerts, hooks, views, threads, retention."""
-    if "views" in entry:
-        shapes.one_of(entry["views"], ("live", "pinned"), "views", entry.value_at("views"), mistakes)
-    if "threads" in entry:
-        shapes.number(entry, "threads", mistakes)
-    found = {
-        key: shapes.plain(entry[key]) for key in ("alerts", "views", "threads", "retention", "query-comment") if key in entry
-    }
+    """What has no field of its own: alerts, hooks, threads, retention."""
+    for key in ("threads", "retention"):
+        if key in entry:
+            shapes.number(entry, key, mistakes)
+    found = {key: shapes.plain(entry[key]) for key in ("alerts", "threads", "retention", "query-comment") if key in entry}
     found |= {key: shapes.plain(chosen[key]) for key in ("alerts", "threads") if key in chosen}
     for key in ("on-run-start", "on-run-end"):
         if key in entry:

@@ -18,7 +18,7 @@ from headgate.publish.publish import check_fence
 from headgate.publish.records import insert_rows
 from headgate.spec.clock import now_iso
 from headgate.spec.crash import point
-from headgate.spec.errors import UsageError
+from headgate.spec.errors import LakeConflict, UsageError
 from headgate.spec.ids import uuid7
 from headgate.spec.names import Column, Relation, bind, quote_ident, quote_literal
 
@@ -36,7 +36,7 @@ class Restored:
 def restore(lake: Lake, relation: Relation, *, to: str, run_id: str, fence: tuple[str, int], reason: str) -> Restored:
     """Make `relation` what it was at `to` (a snapshot id, or a time as ISO text in UTC).
 
-    Raises UsageError when there is no such snapshot or the table did not exist then, FenceLost, EngineFailed.
+    Raises UsageError when there is no such snapshot or the table did not exist then, FenceLost, LakeConflict, EngineFailed.
     """
     if lake.relations().get(str(relation)) != "table":
         raise UsageError(f"{relation} is no published table", expected="a table that `headgate ls` shows")
@@ -61,7 +61,20 @@ def restore(lake: Lake, relation: Relation, *, to: str, run_id: str, fence: tupl
             [_row(standing, earlier, version, run_id, fence[1], before, rows, added, removed, reason)],
         )
         point("restore.before_commit")
+    _prove(lake, relation, version)
     return Restored(version, rows, added, removed)
+
+
+def _prove(lake: Lake, relation: Relation, version: str) -> None:
+    """Read the publication again: only it is proof that COMMIT did what it said (LAKE.md 3)."""
+    cursor = lake.cursor()
+    try:
+        name = f"{quote_ident(lake.name)}.headgate.publications"
+        row = cursor.execute(bind(f"SELECT 1 FROM {name} WHERE publication_id = ?", [version])).fetchone()
+    finally:
+        cursor.close()
+    if row is None:
+        raise LakeConflict(f"the restore of {relation} was acknowledged but did not take place", todo="restore it again")
 
 
 def _when(to: str) -> str:

@@ -41,22 +41,34 @@ def difference(
     key: tuple[str, ...] = (),
 ) -> Difference:
     """Compare the table `name` at `before` with `after` (snapshot id or time; default: the version before the last, and now), or
-    with the same table of another environment. Audit columns are left out. Raises UsageError."""
+    with the same table of another environment. Audit columns are left out.
+
+    "Now" is one snapshot for all the statements of the answer (LAKE.md 11); a view has no versions and is read as it is. Raises UsageError.
+    """
     subject = find(session, name)
-    relation = Relation.parse(subject.dataset)
+    relation, snapshot = Relation.parse(subject.dataset), session.lake.snapshot()
     if other_environment is not None:
-        old_sql, old_name = _elsewhere(session, name, other_environment), f"environment {other_environment}"
-        new_sql, new_name = relation.sql(session.lake.name), f"environment {session.project.environment}"
+        old_sql, old_name = (
+            _now(session, _elsewhere(session, name, other_environment), snapshot),
+            f"environment {other_environment}",
+        )
+        new_sql, new_name = _now(session, relation, snapshot), f"environment {session.project.environment}"
     else:
         before = before or _before_last(session, subject.dataset)
         old_sql, old_name = f"{relation.sql(session.lake.name)} AT ({_when(before)})", f"snapshot {before}"
-        at = "" if after is None else f" AT ({_when(after)})"
-        new_sql, new_name = f"{relation.sql(session.lake.name)}{at}", "now" if after is None else f"snapshot {after}"
+        new_sql = _now(session, relation, snapshot) if after is None else f"{relation.sql(session.lake.name)} AT ({_when(after)})"
+        new_name = "now" if after is None else f"snapshot {after}"
     old, new = _columns(session, old_sql), _columns(session, new_sql)
     chosen = key or _key(subject.declared, new)
     shared = [c.name for c in new if c.name in {o.name for o in old} and not _audit(session, c.name)]
     counts, sample = _rows(session, old_sql, new_sql, shared, chosen)
     return Difference(subject.dataset, old_name, new_name, _schema(old, new), *counts, sample)
+
+
+def _now(session: Session, relation: Relation, snapshot: int) -> str:
+    """`relation` as it stands at `snapshot`."""
+    table = session.lake.relations().get(str(relation)) == "table"
+    return f"{relation.sql(session.lake.name)} AT (VERSION => {snapshot})" if table else relation.sql(session.lake.name)
 
 
 def _when(moment: str) -> str:
@@ -76,11 +88,11 @@ def _before_last(session: Session, dataset: str) -> str:
     return str(found)
 
 
-def _elsewhere(session: Session, name: str, environment: str) -> str:
+def _elsewhere(session: Session, name: str, environment: str) -> Relation:
     """The relation of the same node in another environment of the same lake."""
     other = open_session(session.project.root, environment=environment)
     try:
-        return Relation.parse(find(other, name).dataset).sql(other.lake.name)
+        return Relation.parse(find(other, name).dataset)
     finally:
         other.close()
 
