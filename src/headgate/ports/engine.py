@@ -14,6 +14,11 @@ from headgate.spec.positions import Position
 from headgate.spec.recorded import Recorded
 from headgate.spec.staged import Staged
 
+SMALL_TABLE_ROWS = 122_880
+"""What the engine hands to one thread at once (its row group): of a smaller table it has nothing to share out."""
+MANY_TABLES = 20
+"""From so many small tables on, what it costs to share out each query is felt."""
+
 
 class Cursor(Protocol):
     """A DuckDB cursor: its own transaction, the shared database. `DuckDBPyConnection` is one."""
@@ -112,6 +117,10 @@ class Lake(Protocol):
 
         Any exception rolls back and is raised again as it was (engine errors as EngineFailed or LakeConflict by class).
         """
+
+    def one_thread_a_query(self) -> AbstractContextManager[None]:
+        """While it lasts no query is shared out to other threads of the engine: that costs a small query more than it gives. Queries of
+        several cursors go on side by side. May be entered again from within and from other threads."""
 
     def alone(self) -> AbstractContextManager[bool]:
         """Around a write transaction of "*": true when inlined rows may be moved into files, because no open read transaction could lose them

@@ -11,9 +11,10 @@ import json
 import random
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
-from headgate.ports.engine import Cursor, Lake
+from headgate.ports.engine import MANY_TABLES, SMALL_TABLE_ROWS, Cursor, Lake
 from headgate.publish.apply import apply_staged
 from headgate.publish.records import insert_rows, publication_row
 from headgate.spec.clock import now_iso
@@ -82,7 +83,11 @@ def _publish_once(lake: Lake, bundle: Bundle) -> PublishResult:
     """One try in one transaction; the proof is read again afterwards."""
     tables = sorted({s.dataset for s in bundle.staged})
     result = PublishResult()
-    with lake.transaction(tables, author=bundle.run_id, message=bundle.reason or "publish") as cursor:
+    small = len(tables) >= MANY_TABLES and all(s.counts.rows_out <= SMALL_TABLE_ROWS for s in bundle.staged)
+    with (
+        lake.one_thread_a_query() if small else nullcontext(),
+        lake.transaction(tables, author=bundle.run_id, message=bundle.reason or "publish") as cursor,
+    ):
         point("publish.after_begin")
         done = published_already(cursor, lake.name, bundle.run_id, bundle.attempt)
         todo = tuple(s for s in bundle.staged if _key(s) not in done)

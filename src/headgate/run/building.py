@@ -16,6 +16,7 @@ from headgate.ports.engine import Cursor, Workspace
 from headgate.run.context import RunContext
 from headgate.run.external import external_rows, external_versions
 from headgate.run.gating import CHECK_PREFIX, checks_of, rows_of, tools_for, weigh_node, with_proof
+from headgate.run.sizes import all_small, rows_read
 from headgate.run.walk import Built
 from headgate.spec.crash import point
 from headgate.spec.errors import EngineFailed
@@ -198,14 +199,13 @@ class Builder:
 
     def _rows_expected(self, step: Step) -> int:
         """The rows that the step's inputs hold: a bound that is known before it runs."""
-        project = self.ctx.project
-        total = 0
-        for parent in project.nodes[step.unique_id].depends_on:
-            relation = project.nodes[parent].relation if parent in project.nodes else None
-            relation = project.sources[parent].relation if parent in project.sources else relation
-            known = self.recorded.datasets.get(str(relation))
-            total += known.rows if known is not None else self._external_rows.get(str(relation), 0)
-        return total
+        node = self.ctx.project.nodes[step.unique_id]
+        read = rows_read(self.ctx.project, node, self.recorded, self._external_rows)
+        return sum(rows for rows in read.values() if rows is not None)
+
+    def all_small(self, steps: Sequence[Step]) -> bool:
+        """Whether these are many steps that read little each."""
+        return all_small(steps, self.ctx.project, self.recorded, self._external_rows)
 
     def tools(self) -> Tools:
         """The gate's tools for checks that belong to no single node."""

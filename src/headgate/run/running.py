@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 
 from headgate.plan import make, plan_to_json
@@ -20,6 +20,7 @@ from headgate.run.gating import loose_checks, weigh_loose
 from headgate.run.groups import publish_groups
 from headgate.run.landings import land_tables, tables_to_land
 from headgate.run.options import RunOptions
+from headgate.run.ordering import after_dimensions
 from headgate.run.publishing import publish_staged
 from headgate.run.walk import Outcome, Walk, withdraw
 from headgate.spec.crash import point
@@ -96,7 +97,9 @@ class Running:
     ) -> tuple[StepResult, ...]:
         """Build and gate the plan's steps, publish what passed, and mark what did not."""
         held = holding.held_by(self.ctx.project, [r for r in landed if r.status in ("blocked", "failed")])
-        todo = [s for s in plan.todo if s.action == "build" and s.unique_id not in held]
+        todo = after_dimensions(
+            self.ctx.project, [s for s in plan.todo if s.action == "build" and s.unique_id not in held]
+        )
         kept = tuple(
             StepResult(s.unique_id, s.dataset, "skipped", held[s.unique_id])
             for s in plan.steps
@@ -125,9 +128,9 @@ class Running:
         before = attempts_published(self.ctx.lake, self.ctx.run_id)
         for attempt in range(1, PUBLISH_TRIES + 1):
             builder = Builder(self.ctx, workspace, recorded, plan, resume=self.options.resume_from is not None or attempt > 1)
-            outcome = Walk(todo, builder.build, threads=self.options.threads, told=self._told).walk(
-                fail_fast=self.options.fail_fast
-            )
+            walk = Walk(todo, builder.build, threads=self.options.threads, told=self._told)
+            with self.ctx.lake.one_thread_a_query() if builder.all_small(todo) else nullcontext():
+                outcome = walk.walk(fail_fast=self.options.fail_fast)
             _add_inferred(outcome, builder)
             self._weigh_loose(outcome, builder)
             keep_failures(self.ctx, workspace, self.verdicts)

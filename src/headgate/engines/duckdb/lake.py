@@ -15,7 +15,7 @@ from headgate.engines.duckdb.connection import attach, connect
 from headgate.engines.duckdb.ledger import INLINE_ROWS, TABLES, create_tables, read_position, read_recorded
 from headgate.engines.duckdb.locks import WHOLE_LAKE, AdvisoryLock, FileLock, Presence, WriterLock
 from headgate.engines.duckdb.workspace import StageWorkspace
-from headgate.ports.engine import Cursor, Workspace
+from headgate.ports.engine import MANY_TABLES, Cursor, Workspace
 from headgate.spec.errors import EngineFailed, HeadgateError, LakeConflict, WorldError
 from headgate.spec.names import Column, Relation, bind, quote_ident, quote_literal
 from headgate.spec.positions import Position
@@ -23,8 +23,6 @@ from headgate.spec.project import LakeSpec
 from headgate.spec.recorded import Recorded
 
 ALL_TABLES = (WHOLE_LAKE,)
-MANY_TABLES = 20
-"""From so many tables on a commit is worth the two statements that make it run on one thread."""
 
 
 def open_lake(spec: LakeSpec, root: str, *, read_only: bool = False) -> DuckLake:
@@ -53,6 +51,7 @@ class DuckLake:
         self._known: Catalog | None = None
         self._reading = threading.Lock()
         self._inlining: set[Relation] = set()
+        self._threads_lock, self._single, self._threads = threading.Lock(), 0, 1
         try:
             self._presence = self._make_presence()
             self._attach(read_only)
@@ -237,21 +236,29 @@ class DuckLake:
             finally:
                 cursor.close()
 
-    def _commit(self, cursor: Cursor, *, many: bool) -> None:
-        """COMMIT, on one thread where `many` tables were written.
+    @contextmanager
+    def one_thread_a_query(self) -> Iterator[None]:
+        """For many small queries; see the port."""
+        with self._threads_lock:
+            if self._single == 0:
+                cursor = self._connection.cursor()
+                self._threads = int((cursor.execute("SELECT current_setting('threads')").fetchone() or (1,))[0])
+                cursor.execute("SET threads = 1")
+            self._single += 1
+        try:
+            yield
+        finally:
+            with self._threads_lock:
+                self._single -= 1
+                if self._single == 0:
+                    self._connection.cursor().execute(f"SET threads = {self._threads}")
 
-        The lake asks its catalog several small things for each table. Handing each to other threads costs more than the answer: 500 new
+    def _commit(self, cursor: Cursor, *, many: bool) -> None:
+        """COMMIT, on one thread where `many` tables were written: the lake asks its catalog several small things for each table. 500 new
         tables took 2.1 CPU seconds to commit on two threads, 1.4 on one.
         """
-        if not many:
+        with self.one_thread_a_query() if many else nullcontext():
             cursor.execute("COMMIT")
-            return
-        found = cursor.execute("SELECT current_setting('threads')").fetchone()
-        cursor.execute("SET threads = 1")
-        try:
-            cursor.execute("COMMIT")
-        finally:
-            cursor.execute(f"SET threads = {int(found[0]) if found else 1}")
 
     def expect_rows(self, cursor: Cursor, relation: Relation, rows: int) -> None:
         """Let small writes to `relation` be inlined from its first one on; see the port.

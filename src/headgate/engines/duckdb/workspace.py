@@ -19,14 +19,13 @@ import duckdb
 from headgate.engines.duckdb.cursor import StagingCursor
 from headgate.engines.duckdb.journal import Journal
 from headgate.engines.duckdb.types import lake_columns
-from headgate.ports.engine import Cursor
+from headgate.ports.engine import SMALL_TABLE_ROWS, Cursor
 from headgate.spec.errors import EngineFailed
 from headgate.spec.names import Column, Relation, quote_ident, quote_literal
 from headgate.spec.staged import Staged
 
 PARQUET_ROWS = 1_000_000
 """From so many expected rows a result is staged as Parquet, which publish registers without a second write (LAKE.md 7, 8)."""
-ROW_GROUP_ROWS = 122_880
 _NULL = re.compile(r"\bnull\b", re.IGNORECASE)
 
 
@@ -109,7 +108,7 @@ class StageWorkspace:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         self._journal.will_write(path)
         made = cursor.execute(
-            f"COPY ({select}\n) TO {quote_literal(path)} (FORMAT parquet, ROW_GROUP_SIZE {ROW_GROUP_ROWS})"
+            f"COPY ({select}\n) TO {quote_literal(path)} (FORMAT parquet, ROW_GROUP_SIZE {SMALL_TABLE_ROWS})"
         ).fetchone()
         rows_sql = f"read_parquet({quote_literal(path)})"
         self.alias(relation, rows_sql, cursor=cursor)

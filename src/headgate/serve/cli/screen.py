@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
@@ -11,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape, render
+from rich.markup import escape
 from rich.table import Table
 
 STATUS_STYLE = {
@@ -21,6 +22,8 @@ STATUS_STYLE = {
 }  # fmt: skip
 
 
+# As Rich reads its markup: a tag with the backslashes before it, or an escaped bracket.
+_TAG = re.compile(r"(\\*)(\[[a-z#/@][^[]*?\])|\\\[")
 PIPE_WIDTH = 240
 """Columns when nobody's terminal says how wide it is: no line of ours is broken for a file or a pipe."""
 
@@ -30,8 +33,8 @@ class Screen:
 
     def __init__(self, output: str = "text") -> None:
         self.output = output
-        self.out = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
-        self.err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else PIPE_WIDTH)
+        self.out = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+        self.err = Console(stderr=True, highlight=False, emoji=False, width=None if sys.stderr.isatty() else PIPE_WIDTH)
 
     @property
     def as_json(self) -> bool:
@@ -46,11 +49,11 @@ class Screen:
             show(self)
 
     def say(self, text: str) -> None:
-        """A line of commentary; markup is interpreted. For a file or a pipe it is written as it is: laying out 500 lines took half a second."""
+        """A line of commentary; markup is interpreted. For a file or a pipe it is taken out: laying out 500 lines took half a second."""
         if self.err.is_terminal:
             self.err.print(text)
         else:
-            sys.stderr.write(render(text).plain + "\n")
+            sys.stderr.write(_TAG.sub(_without_markup, text) + "\n")
 
     def line(self, text: str = "") -> None:
         """A line of the answer; markup is interpreted."""
@@ -66,6 +69,15 @@ class Screen:
         for row in body:
             drawn.add_row(*(cell(value) for value in row))
         self.out.print(drawn)
+
+
+def _without_markup(tag: re.Match[str]) -> str:
+    """What stands for a tag where there are no colours: nothing, or its own text when it was escaped."""
+    backslashes, text = tag.groups()
+    if text is None:
+        return "["
+    half, escaped = divmod(len(backslashes), 2)
+    return "\\" * half + (text if escaped else "")
 
 
 def styled(status: str) -> str:
