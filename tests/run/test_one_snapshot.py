@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from headgate.ports.engine import Cursor
-from headgate.run.session import Session, open_session
+from headgate.run.session import Session, StillSession, open_session
 from headgate.serve.answers.differences import difference
 from headgate.spec.errors import LakeConflict
 
@@ -35,15 +35,15 @@ def shop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Session]:
 
 
 def test_a_writer_between_its_statements_does_not_mix_a_diff(shop: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, asked = shop.query, []
+    real, asked = StillSession.query, []
 
-    def query(sql: str) -> Any:
+    def query(self: StillSession, sql: str) -> Any:
         asked.append(sql)
         with shop.lake.transaction(["main.numbers"], author="other", message="a writer") as cursor:
             cursor.execute(f"INSERT INTO lake.main.numbers VALUES ({1000 + len(asked)}, 9)")
-        return real(sql)
+        return real(self, sql)
 
-    monkeypatch.setattr(shop, "query", query)
+    monkeypatch.setattr(StillSession, "query", query)
     told = difference(shop, "numbers")
     assert len(asked) > 3
     assert (told.rows_before, told.rows_after, told.added, told.removed, told.changed) == (5, 7, 2, 0, 5)

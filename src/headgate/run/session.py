@@ -7,7 +7,8 @@ the end.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.declare import load, select
 from headgate.engines.duckdb.lake import open_lake
+from headgate.engines.duckdb.still import StillLake
 from headgate.extract.secrets import Secrets
 from headgate.ports.engine import Lake
 from headgate.run import reading, repairing, settling
@@ -50,6 +52,7 @@ class Session:
         self.secrets = Secrets(self.project.secrets, root=root)
         self._lake: Lake | None = None
         self._state: State | None = None
+        self._idle: list[StillLake] = []
 
     @property
     def lake(self) -> Lake:
@@ -70,6 +73,25 @@ class Session:
         if self._state is None:
             self._state = open_state(self.secrets.resolve(self.project.state), redact=self.secrets.redactor)
         return self._state
+
+    @contextmanager
+    def still(self) -> Iterator[Session]:
+        """This session while its lake stands still at the newest snapshot: what an answer of several queries asks (LAKE.md 11).
+
+        What is published meanwhile is seen by the next call; nothing can be published through it. The lake is kept for the next call, since
+        opening one takes a tenth of a second.
+        """
+        try:
+            lake = self._idle.pop()  # one operation, so that two threads never get the same
+        except IndexError:
+            lake = StillLake(self._lake_spec(), self.project.root)
+        try:
+            lake.move()
+            yield StillSession(self, lake)
+        except BaseException:
+            lake.close()  # a failed statement may have left a cursor open
+            raise
+        self._idle.append(lake)
 
     def recorded(self) -> Recorded:
         """What the lake's ledger says has happened; from its mirror, if that is of the same snapshot (LAKE.md 16)."""
@@ -98,7 +120,8 @@ class Session:
         interval_to: str | None = None,
     ) -> Plan:
         """What a run would do, and why. Nothing is changed."""
-        return reading.plan(self, self.select(expressions, exclude), full_refresh, interval_from, interval_to)
+        with self.still() as still:
+            return reading.plan(still, self.select(expressions, exclude), full_refresh, interval_from, interval_to)
 
     def run(
         self,
@@ -142,11 +165,13 @@ class Session:
 
     def check(self, target: str) -> GateResult:
         """Weigh the published rows of a table against its checks now."""
-        return reading.check(self, target)
+        with self.still() as still:
+            return reading.check(still, target)
 
     def plan_backfill(self, model: str, since: str, until: str, *, rebuild: bool = False) -> Plan:
         """The plan of a backfill with its price. Raises RefusedError above a quota, naming a smaller range."""
-        return repairing.plan_backfill(self, model, since, until, rebuild)
+        with self.still() as still:
+            return repairing.plan_backfill(still, model, since, until, rebuild)
 
     def backfill(
         self,
@@ -163,7 +188,8 @@ class Session:
 
     def rehearse(self, model: str, since: str, until: str, *, share: str) -> repairing.Rehearsal:
         """Build a sample of the intervals' input in a shadow and weigh it; nothing is published."""
-        return repairing.rehearse(self, model, since, until, share)
+        with self.still() as still:
+            return repairing.rehearse(still, model, since, until, share)
 
     def reconcile(self, *, listeners: Sequence[Listener] = ()) -> RunResult:
         """Rebuild the closed intervals of models with `reconcile:` into which rows have landed since."""
@@ -175,6 +201,7 @@ class Session:
 
     def maintain(self, *, dry_run: bool = False, older_than_hours: float = 48.0) -> tuple[repairing.Maintenance, ...]:
         """Clean up leftovers by age, merge small files, expire old snapshots."""
+        self._forget()  # a lake that is kept for an answer counts as open, and upkeep puts off what could harm its readers
         return repairing.maintain(self, dry_run, older_than_hours)
 
     def context(self, command: str, listeners: Sequence[Listener] = ()) -> settling.Recorded:
@@ -191,13 +218,40 @@ class Session:
 
     def close(self) -> None:
         """Close what is open."""
+        self._forget()
         if self._state is not None:
             self._state.close()
         if self._lake is not None:
             self._lake.close()
+
+    def _forget(self) -> None:
+        """Close the lakes that are kept for answers."""
+        while self._idle:
+            self._idle.pop().close()
 
     def __enter__(self) -> Session:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+class StillSession(Session):
+    """A session whose lake stands at one snapshot; everything else is that of the session it was made from, which also closes it."""
+
+    def __init__(self, origin: Session, lake: StillLake) -> None:
+        self.__dict__.update(origin.__dict__)
+        self._origin, self._lake = origin, lake
+
+    @property
+    def state(self) -> State:
+        """The state database of the session that this one was made from."""
+        return self._origin.state
+
+    @contextmanager
+    def still(self) -> Iterator[Session]:
+        """Itself."""
+        yield self
+
+    def close(self) -> None:
+        """Nothing: the session that this one was made from closes all."""

@@ -41,8 +41,10 @@ def connect(spec: LakeSpec, root: str) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def attach(connection: duckdb.DuckDBPyConnection, spec: LakeSpec, *, read_only: bool = False) -> None:
-    """Attach the lake under its name.
+def attach(
+    connection: duckdb.DuckDBPyConnection, spec: LakeSpec, *, read_only: bool = False, snapshot: int | None = None
+) -> None:
+    """Attach the lake under its name; with `snapshot` as it was there, for reading alone.
 
     Rows are inlined only where that is asked for: in the ledger, and in tables that get small writes (`DuckLake.expect_rows`).
     """
@@ -58,6 +60,8 @@ def attach(connection: duckdb.DuckDBPyConnection, spec: LakeSpec, *, read_only: 
         target = f"ducklake:postgres:{_libpq(spec.catalog)}"
     if read_only:
         options.append("READ_ONLY")
+    if snapshot is not None:
+        options.append(f"SNAPSHOT_VERSION {int(snapshot)}")
     if "://" in spec.data:
         load_extension(connection, "httpfs")
         _object_store(connection, spec)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from headgate.lineage.project import LineageGraph
 from headgate.run.lineages import lineage_graph
 from headgate.run.session import Session
+from headgate.serve.answers.moment import at_one_snapshot
 from headgate.serve.answers.tables import find
 from headgate.spec.errors import UsageError
 from headgate.spec.lineage import normal_name
@@ -33,6 +34,7 @@ class Lineage:
     unknown: tuple[str, ...] = ()
 
 
+@at_one_snapshot
 def lineage(session: Session, name: str) -> Lineage:
     """Lineage of `table` or `table.column`. Raises UsageError for a name that is neither."""
     graph = lineage_graph(session.project, session.lake)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headgate.run.session import Session, open_session
+from headgate.serve.answers.moment import at_one_snapshot
 from headgate.serve.answers.tables import find
 from headgate.spec.errors import UsageError
 from headgate.spec.names import Column, Relation, quote_ident, quote_literal
@@ -31,6 +32,7 @@ class Difference:
     sample: tuple[Mapping[str, Any], ...] = ()
 
 
+@at_one_snapshot
 def difference(
     session: Session,
     name: str,
@@ -43,32 +45,26 @@ def difference(
     """Compare the table `name` at `before` with `after` (snapshot id or time; default: the version before the last, and now), or
     with the same table of another environment. Audit columns are left out.
 
-    "Now" is one snapshot for all the statements of the answer (LAKE.md 11); a view has no versions and is read as it is. Raises UsageError.
+    "Now" is one snapshot for all the statements of the answer, views included. Raises UsageError.
     """
     subject = find(session, name)
-    relation, snapshot = Relation.parse(subject.dataset), session.lake.snapshot()
+    now = Relation.parse(subject.dataset).sql(session.lake.name)
     if other_environment is not None:
         old_sql, old_name = (
-            _now(session, _elsewhere(session, name, other_environment), snapshot),
+            _elsewhere(session, name, other_environment).sql(session.lake.name),
             f"environment {other_environment}",
         )
-        new_sql, new_name = _now(session, relation, snapshot), f"environment {session.project.environment}"
+        new_sql, new_name = now, f"environment {session.project.environment}"
     else:
         before = before or _before_last(session, subject.dataset)
-        old_sql, old_name = f"{relation.sql(session.lake.name)} AT ({_when(before)})", f"snapshot {before}"
-        new_sql = _now(session, relation, snapshot) if after is None else f"{relation.sql(session.lake.name)} AT ({_when(after)})"
+        old_sql, old_name = f"{now} AT ({_when(before)})", f"snapshot {before}"
+        new_sql = now if after is None else f"{now} AT ({_when(after)})"
         new_name = "now" if after is None else f"snapshot {after}"
     old, new = _columns(session, old_sql), _columns(session, new_sql)
     chosen = key or _key(subject.declared, new)
     shared = [c.name for c in new if c.name in {o.name for o in old} and not _audit(session, c.name)]
     counts, sample = _rows(session, old_sql, new_sql, shared, chosen)
     return Difference(subject.dataset, old_name, new_name, _schema(old, new), *counts, sample)
-
-
-def _now(session: Session, relation: Relation, snapshot: int) -> str:
-    """`relation` as it stands at `snapshot`."""
-    table = session.lake.relations().get(str(relation)) == "table"
-    return f"{relation.sql(session.lake.name)} AT (VERSION => {snapshot})" if table else relation.sql(session.lake.name)
 
 
 def _when(moment: str) -> str:
@@ -90,11 +86,14 @@ def _before_last(session: Session, dataset: str) -> str:
 
 def _elsewhere(session: Session, name: str, environment: str) -> Relation:
     """The relation of the same node in another environment of the same lake."""
-    other = open_session(session.project.root, environment=environment)
-    try:
+    with open_session(session.project.root, environment=environment) as other:
+        if other.project.lake != session.project.lake:
+            raise UsageError(
+                f"environment {environment} has a lake of its own",
+                expected="two environments in one lake",
+                todo="compare what `headgate query` says in each",
+            )
         return Relation.parse(find(other, name).dataset)
-    finally:
-        other.close()
 
 
 def _columns(session: Session, sql: str) -> tuple[Column, ...]:

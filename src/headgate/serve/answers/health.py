@@ -95,7 +95,8 @@ def _lake(root: Path, environment: str) -> str:
 
     session = open_session(str(root), environment=environment)
     try:
-        return f"snapshot {session.lake.snapshot()}, {len(session.lake.relations())} relations"
+        with session.still() as still:
+            return f"snapshot {still.lake.snapshot()}, {len(still.lake.relations())} relations"
     finally:
         session.close()
 

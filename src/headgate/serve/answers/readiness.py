@@ -9,6 +9,7 @@ from datetime import datetime
 from headgate.run.context import RunContext
 from headgate.run.session import Session
 from headgate.run.trials import try_again
+from headgate.serve.answers.moment import at_one_snapshot
 from headgate.spec.errors import HeadgateError
 from headgate.spec.names import quote_literal
 from headgate.spec.project import Node
@@ -51,6 +52,7 @@ class _Subject:
 Look = Callable[[_Subject], tuple[bool, str]]
 
 
+@at_one_snapshot
 def readiness(session: Session, select: tuple[str, ...] = ()) -> Readiness:
     """The checklist over the selected nodes that hold data (all by default)."""
     recorded = session.recorded().datasets

@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from headgate.plan.intervals import SEEN
 from headgate.run.gating import CHECK_PREFIX
 from headgate.run.session import Session
+from headgate.serve.answers.moment import at_one_snapshot
 from headgate.spec.errors import UsageError
 from headgate.spec.events import Event
 from headgate.spec.names import Relation, quote_literal
@@ -60,6 +62,7 @@ class Publication:
     reason: str
 
 
+@at_one_snapshot
 def history(session: Session, name: str, limit: int = 50) -> tuple[Publication, ...]:
     """The publications (for raw tables: the loads) of a table, newest first."""
     subject = find(session, name)
@@ -104,6 +107,7 @@ class Because:
     events: tuple[Event, ...] = ()
 
 
+@at_one_snapshot
 def why(session: Session, name: str) -> Because:
     """Why a table stands as it stands: last publication or load, staleness with its reason, last verdicts, last events."""
     subject = find(session, name)
@@ -114,7 +118,7 @@ def why(session: Session, name: str) -> Because:
     failing = tuple({"at": k.at, "run_id": k.run_id, **asdict(k.verdict)} for k in last_weighed if k.verdict.outcome != "pass")[
         :10
     ]
-    inputs = {d: v for d, v in recorded.inputs.items() if not d.startswith(CHECK_PREFIX)} if recorded else {}
+    inputs = {d: v for d, v in recorded.inputs.items() if not d.startswith((CHECK_PREFIX, SEEN))} if recorded else {}
     if recorded is None or recorded.version is None:
         status, sentence = "never built", f"{subject.dataset} has not been built yet"
     elif recorded.stale_reason:
@@ -148,6 +152,7 @@ class Shown:
     sample: tuple[Mapping[str, Any], ...]
 
 
+@at_one_snapshot
 def show(session: Session, name: str, limit: int = 5) -> Shown:
     """The card of a table, with up to `limit` rows; values of classified columns are masked."""
     subject = find(session, name)
@@ -186,6 +191,7 @@ class Listed:
     published_at: str
 
 
+@at_one_snapshot
 def listed(session: Session, select: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> tuple[Listed, ...]:
     """All (or the selected) sources and nodes with their state."""
     chosen = set(session.select(select, exclude)) if select or exclude else None
