@@ -56,6 +56,11 @@ class Started:
         """What the source's owner should know about what was read."""
         return tuple(self._drive.secrets.redactor(note) for note in getattr(self._inner, "notes", ()))
 
+    @property
+    def released(self) -> tuple[str, ...]:
+        """Blocked units that are gone, or stand again as they were accepted."""
+        return tuple(getattr(self._inner, "released", ()))
+
     def batches(self) -> Iterator[Batch]:
         """The batches. Raises HeadgateErrors only."""
         try:

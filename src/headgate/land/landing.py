@@ -103,7 +103,7 @@ class _Landing:
             staged = self._extract(base)
             if not staged.touched:
                 again = f"nothing new: raw holds all {staged.held} rows that were read again" if staged.held else ""
-                return self._nothing(base, "" if base.blocked else again)
+                return self._nothing(base, "" if _waiting(base, staged) else again, staged)
             try:
                 return self._weigh_and_commit(base, staged)
             except Outdated:
@@ -127,13 +127,19 @@ class _Landing:
             return ledger.has_load(cursor, self.lake.name, self.load_id)
 
     def _extract(self, base: Standing) -> StagedLoad:
-        """What is new. A repaired unit brings back the others of its blocked load: they were blocked for its sake, perhaps."""
+        """What is new. A unit that is repaired or taken away brings back the others of its blocked load: they were blocked for
+        its sake, perhaps.
+        """
         staged = self._stage(base.position(with_blocked=not self.retry_blocked))
-        repaired = {base.blocked_loads[u.name] for u in staged.units if u.name in base.blocked}
-        left = [n for n, load in base.blocked_loads.items() if n in base.blocked and load in repaired]
-        if self.retry_blocked or all(n in {u.name for u in staged.units} for n in left):
+        found = {u.name for u in staged.units}
+        if self.retry_blocked:
+            return replace(staged, released=tuple(n for n in base.blocked if n not in found))
+        moved = found.union(staged.released)
+        freed = {base.blocked_loads[n] for n in moved if n in base.blocked}
+        if all(n in moved for n in base.blocked if base.blocked_loads[n] in freed):
             return staged
-        return self._stage(base.position(with_blocked=True, without=frozenset(repaired)))
+        again = self._stage(base.position(with_blocked=True, without=frozenset(freed)))
+        return replace(again, released=staged.released)
 
     def _stage(self, position: Position) -> StagedLoad:
         loaded_at = now_iso()
@@ -190,11 +196,11 @@ class _Landing:
     def _position(self, base: Standing) -> Position:
         return base.position(with_blocked=False, without=frozenset(base.blocked_loads.values()))
 
-    def _nothing(self, base: Standing, reason: str = "") -> LoadResult:
-        waiting = tuple(sorted(base.blocked))
+    def _nothing(self, base: Standing, reason: str = "", staged: StagedLoad | None = None) -> LoadResult:
+        waiting = _waiting(base, staged or StagedLoad())
         if waiting and not reason:
             more = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
-            reason = f"{waiting[0]}{more} still blocked, waiting for a repaired file"
+            reason = f"{waiting[0]}{more} still blocked: repair or remove what is bad, the rest of its load then lands by itself"
             reason += "; to try the same again: headgate land --retry-blocked"
         columns = self.lake.columns(self.table.relation) or ()
         return replace(
@@ -214,12 +220,17 @@ class _Landing:
             load.shape.recorded,
             self._position(after),
             load.shape.columns,
-            tuple(sorted(after.blocked)),
+            _waiting(after, load.staged),
             load.staged.notes,
             load.bytes,
             time.monotonic() - self.started,
             time.process_time() - self.started_cpu,
         )
+
+
+def _waiting(base: Standing, staged: StagedLoad) -> tuple[str, ...]:
+    """The blocked units that still stand in the source."""
+    return tuple(sorted(n for n in base.blocked if n not in staged.released))
 
 
 def _tell(result: LoadResult, table: SourceTable, run_id: str, on_event: Callable[[Event], None]) -> None:

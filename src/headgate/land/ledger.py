@@ -39,11 +39,9 @@ class Standing:
     committed_at: str = ""
 
     def position(self, *, with_blocked: bool, without: frozenset[str] = frozenset()) -> Position:
-        """The position to extract from. Blocked units count as known unless `with_blocked` is false or their load is in
-        `without`.
-        """
+        """The position to extract from. Blocked units wait unless `with_blocked` is false or their load is in `without`."""
         waiting = {n: u for n, u in self.blocked.items() if with_blocked and self.blocked_loads[n] not in without}
-        return Position(self.state, {**self.units, **waiting})
+        return Position(self.state, self.units, waiting)
 
 
 def table(catalog: str, name: str) -> str:

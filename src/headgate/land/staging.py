@@ -48,6 +48,7 @@ class StagedLoad:
     unreadable: tuple[DeadLetter, ...] = ()
     position: Position | None = None
     notes: tuple[str, ...] = ()
+    released: tuple[str, ...] = ()  # blocked units that are gone, or stand again as they were accepted
 
     @property
     def rows(self) -> int:
@@ -96,7 +97,8 @@ class Stager:
             counted = self._count(cursor, parts, units)
         position = extraction.position()
         notes = tuple(getattr(extraction, "notes", ()))
-        return StagedLoad(tuple(parts), counted, dead, dead_sql, unreadable, position, notes)
+        released = tuple(getattr(extraction, "released", ()))
+        return StagedLoad(tuple(parts), counted, dead, dead_sql, unreadable, position, notes, released)
 
     def _dead_table(self, cursor: Cursor) -> str:
         name = self.workspace.scratch(f"dead_{self.load_id}_{self.attempt}")

@@ -143,6 +143,7 @@ class StartedExtraction(Extraction, Protocol):
 
     load_id: str
     notes: tuple[str, ...]  # what the source's owner should know, e.g. rows without a cursor
+    released: tuple[str, ...]
 
     def explain(self, error: Exception) -> HeadgateError: ...
 
@@ -151,7 +152,8 @@ class Source(Protocol):
     """The module behind a manifest has `def open(request: ExtractRequest) -> Extraction | None` (None: nothing new).
 
     It may also have `def explain(error: Exception, table: SourceTable) -> HeadgateError | None`: what an engine's error over
-    one of its SqlBatches means (None: nothing to do with the source). An extraction may have `notes: tuple[str, ...]`.
+    one of its SqlBatches means (None: nothing to do with the source). An extraction may have `notes: tuple[str, ...]`, and
+    `released: tuple[str, ...]`: the units of `Position.waiting` that no longer stand as they were blocked and bring nothing new.
     """
 
     def open(self, request: ExtractRequest) -> Extraction | None: ...

@@ -37,10 +37,15 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A source table's position: JSON-able `state` (cursor value, log position, …) and, for files, the units known."""
+    """A source table's position: JSON-able `state` (cursor value, log position, …) and, for files, the units known.
+
+    `waiting` are the versions that a gate has blocked: a connector leaves each alone while it stands there unchanged, and names
+    it in its extraction's `released` when it is gone, or stands again as in `units`.
+    """
 
     state: Mapping[str, Any] = field(default_factory=dict)
     units: Mapping[str, Unit] = field(default_factory=dict)
+    waiting: Mapping[str, Unit] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import io
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,8 +44,40 @@ class FoundFile:
     fault: str | None = None
 
 
-def new_files(options: FileOptions, known: Mapping[str, Unit], cursor: Cursor, *, root: str, staging: str) -> list[FoundFile]:
-    """All files that are new or changed against `known`, in the order of their names.
+class Known:
+    """What earlier loads have seen: the landed version of each file, and the one that was blocked since. `released` shrinks while
+    files are looked at, to the blocked ones that are gone or stand again as they were landed.
+    """
+
+    def __init__(self, landed: Mapping[str, Unit], blocked: Mapping[str, Unit]) -> None:
+        self.landed, self.blocked = landed, blocked
+        self.released = set(blocked)
+
+    def by_time(self, name: str, size: int, modified_at: str) -> bool:
+        """Whether the file stands as one of its versions, by size and time."""
+        return self._stands(name, lambda u: (u.size, u.modified_at) == (size, modified_at))
+
+    def by_hash(self, name: str, digest: str) -> bool:
+        """Whether the file stands as one of its versions, by content."""
+        return self._stands(name, lambda u: u.content_hash == digest)
+
+    def _stands(self, name: str, same: Callable[[Unit], bool]) -> bool:
+        if name in self.blocked and same(self.blocked[name]):
+            self.released.discard(name)
+            return True
+        return name in self.landed and same(self.landed[name])
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The new and changed files, in the order of their names, and the blocked ones that are gone or stand again as landed."""
+
+    files: list[FoundFile]
+    released: tuple[str, ...]
+
+
+def new_files(options: FileOptions, known: Known, cursor: Cursor, *, root: str, staging: str) -> Found:
+    """All files that are new or changed against `known`.
 
     Raises DeclarationError for a relative path that leaves the project, SourceBroken when a glob matches nothing,
     SourceUnavailable.
@@ -61,11 +93,12 @@ def new_files(options: FileOptions, known: Mapping[str, Unit], cursor: Cursor, *
             raise SourceBroken(
                 f"no file matches '{pattern}'", expected="at least one file", todo="correct path:, or set allow_missing: true"
             )
-    return [f for _, f in sorted(found.items()) if f is not None]
+    files = [f for _, f in sorted(found.items()) if f is not None]
+    return Found(files, tuple(sorted(known.released.difference(f.unit.name for f in files))))
 
 
 def _local(
-    pattern: str, options: FileOptions, known: Mapping[str, Unit], cursor: Cursor, root: str, staging: str
+    pattern: str, options: FileOptions, known: Known, cursor: Cursor, root: str, staging: str
 ) -> Iterator[tuple[str, FoundFile | None]]:
     base = Path(root).resolve()
     absolute = Path(pattern).is_absolute()
@@ -81,25 +114,27 @@ def _local(
         if path.is_dir() != (options.format in TABLES):
             continue  # a folder named x.csv is no file
         try:
-            yield name, _look(name, path, options, known.get(name), staging)
+            yield name, _look(name, path, options, known, staging)
         except FileNotFoundError:
             continue  # gone between the glob and the look
 
 
-def _look(name: str, path: Path, options: FileOptions, before: Unit | None, staging: str) -> FoundFile | None:
+def _look(name: str, path: Path, options: FileOptions, known: Known, staging: str) -> FoundFile | None:
     stat = path.stat()
     modified_at = _iso(stat.st_mtime)
     if options.format in TABLES:
-        return _table_folder(name, path, options, before)
-    if before is not None and (before.size, before.modified_at) == (stat.st_size, modified_at):
+        return _table_folder(name, path, options, known)
+    if known.by_time(name, stat.st_size, modified_at):
         return None
     if options.settle and time.time() - stat.st_mtime < options.settle:
+        known.released.discard(name)
         return None
     digest = hash_of(path)
     again = path.stat()
     if (again.st_size, again.st_mtime_ns) != (stat.st_size, stat.st_mtime_ns):
+        known.released.discard(name)
         return None  # it is being written: the next load finds it at rest
-    if before is not None and before.content_hash == digest:
+    if known.by_hash(name, digest):
         return None
     unit = Unit(name, stat.st_size, modified_at, digest)
     written, packed = kind_of(name, options)
@@ -147,14 +182,14 @@ def hash_of(path: Path) -> str:
     return state.hexdigest()
 
 
-def _table_folder(name: str, path: Path, options: FileOptions, before: Unit | None) -> FoundFile | None:
+def _table_folder(name: str, path: Path, options: FileOptions, known: Known) -> FoundFile | None:
     """A Delta or Iceberg table: a new version shows in its log's newest file."""
     logs = sorted((path / ("_delta_log" if options.format == "delta" else "metadata")).glob("*.json"))
     if not logs:
         return None
     newest = max(logs, key=_version)
     unit = Unit(name, sum(p.stat().st_size for p in logs), _iso(newest.stat().st_mtime), hash_of(newest))
-    if before is not None and before.content_hash == unit.content_hash:
+    if known.by_hash(name, unit.content_hash):
         return None
     # The version of an Iceberg table is known to its catalog; without one, the newest metadata file is it.
     return FoundFile(unit, str(newest if options.format == "iceberg" else path), options.format, "none")
@@ -167,7 +202,7 @@ def _version(log: Path) -> tuple[int, int, str]:
 
 
 def _remote(
-    pattern: str, options: FileOptions, known: Mapping[str, Unit], cursor: Cursor, root: str, staging: str
+    pattern: str, options: FileOptions, known: Known, cursor: Cursor, root: str, staging: str
 ) -> Iterator[tuple[str, FoundFile | None]]:
     if options.format in TABLES:
         unit = Unit(pattern, 0, _iso(time.time()), f"look-{time.time_ns():x}")
@@ -175,17 +210,17 @@ def _remote(
         return
     for name, size, modified in _remote_stat(pattern, cursor):
         modified_at = modified.astimezone(UTC).replace(tzinfo=None).isoformat() if modified else ""
-        before = known.get(name)
-        if before is not None and modified_at and (before.size, before.modified_at) == (size, modified_at):
+        if modified_at and known.by_time(name, size, modified_at):
             yield name, None
             continue
         if options.settle and modified and time.time() - modified.timestamp() < options.settle:
+            known.released.discard(name)
             yield name, None
             continue
         # Without a time nothing but the content tells a new version.
         path = name if modified_at else _download(name, cursor, staging)
         digest = hash_of(Path(path)) if path != name else f"size-{size}-at-{modified_at}"
-        if before is not None and before.content_hash == digest:
+        if known.by_hash(name, digest):
             yield name, None
             continue
         unit = Unit(name, size, modified_at, digest)

@@ -21,8 +21,9 @@ DELIMITED, DOCUMENTS = ("csv", "tsv"), ("json", "ndjson")
 class FilesExtraction:
     """The new and changed files of one look."""
 
-    def __init__(self, request: ExtractRequest, options: FileOptions, files: list[listing.FoundFile]) -> None:
-        self._request, self._options, self._files = request, options, files
+    def __init__(self, request: ExtractRequest, options: FileOptions, found: listing.Found) -> None:
+        self._request, self._options, self._files = request, options, found.files
+        self.released = found.released
 
     def batches(self) -> Iterator[Batch]:
         """Files that are alike in one statement; what cannot be read at all as dead letters of row 0."""
@@ -55,9 +56,9 @@ def open(request: ExtractRequest) -> FilesExtraction | None:
     if any(is_remote(p) for p in options.path):
         request.load_extension("httpfs")
         _secrets(request)
-    known = {} if request.full else dict(request.position.units)
-    files = listing.new_files(options, known, request.cursor, root=request.project_root, staging=request.staging_path)
-    return FilesExtraction(request, options, files) if files else None
+    known = listing.Known({}, {}) if request.full else listing.Known(request.position.units, request.position.waiting)
+    found = listing.new_files(options, known, request.cursor, root=request.project_root, staging=request.staging_path)
+    return FilesExtraction(request, options, found) if found.files or found.released else None
 
 
 def _secrets(request: ExtractRequest) -> None:
