@@ -91,7 +91,7 @@ def test_the_query_for_late_rows(daily: Any) -> None:
         sql = arrivals_sql(daily.nodes["fct"], f'SELECT * FROM ({rows}) AS t(id, "at", _loaded_at);')
         arrivals = arrivals_of(connection.execute(sql).fetchall())
         bare = arrivals_sql(daily.nodes["fct"], f'SELECT * FROM ({rows}) AS t(id, "at", x)', loaded_at=None)
-        assert connection.execute(bare).fetchall() == [("2013-01-01T00:00:00", None), ("2013-01-02T00:00:00", None)]
+        assert connection.execute(bare).fetchall() == [("2013-01-01T00:00:00", None, "1"), ("2013-01-02T00:00:00", None, "2")]
     assert arrivals == {"2013-01-01T00:00:00": "2013-04-10T00:00:01.000000", "2013-01-02T00:00:00": "2013-04-10T09:30:00.500000"}
     daily.load("t")
     assert days(daily.step("fct", arrivals={"model.p.fct": arrivals})) == ["02"]

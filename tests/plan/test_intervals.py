@@ -251,7 +251,9 @@ def test_narrowing_a_step_to_what_arrived(monthly: Any) -> None:
     monthly.load("t")
     entry = monthly.datasets["marts.fct"]
     step = monthly.step("fct")
-    arrivals = arrivals_of([("2013-02-01T00:00:00", "2013-04-10T11:00:00.000"), ("2013-04-01T00:00:00", "2013-04-09T00:00:00")])
+    arrivals = arrivals_of(
+        [("2013-02-01T00:00:00", "2013-04-10T11:00:00.000", "2"), ("2013-04-01T00:00:00", "2013-04-09T00:00:00", "1")]
+    )
     assert months(narrowed(step, monthly.project, entry, arrivals, monthly.now)) == ["2013-02"]
     entry = replace(entry, intervals=entry.intervals[:3])
     monthly.datasets["marts.fct"] = entry

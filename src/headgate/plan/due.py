@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from headgate.plan.intervals import (
+    NO_ROWS,
     Batches,
     Done,
     Ledger,
@@ -26,6 +27,8 @@ from headgate.spec.staged import Interval
 
 Arrivals = Mapping[str, str | None]
 """For one model: start of each interval that has input rows (ISO) to the newest `_loaded_at` of these rows (None: not known)."""
+Seen = Mapping[str, str]
+"""For one model: start of each interval that has input rows (ISO) to a print of these rows (see `reconcile.seen_of`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,10 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked: `whole` (everything anew), a range, whether inputs or code changed, and which rows arrived, where known."""
+    """What is asked: `whole` (everything anew), a range, whether inputs or code changed, and which rows arrived, where known.
+
+    `seen` has the print of each interval's input rows, if they were looked at: a done interval whose print is another got other rows.
+    """
 
     now: str
     whole: bool = False
@@ -54,6 +60,7 @@ class Question:
     inputs_changed: bool = False
     code_changed: bool = False
     arrivals: Arrivals | None = None
+    seen: Seen | None = None
     same_codes: frozenset[str] = frozenset()
 
 
@@ -126,7 +133,7 @@ def _again(
 ) -> None:
     """Add the done intervals that have to be built again."""
     if asked.arrivals is not None:
-        late, waiting = late_intervals(batches, ledger, asked.arrivals, now)
+        late, waiting = late_intervals(batches, ledger, asked.arrivals, now, asked.seen)
         _add(chosen, late)
         if late:
             reasons.append(("late", f"{_count(late)} got rows after they were built: {spans(late)}"))
@@ -147,26 +154,33 @@ def _again(
 
 
 def late_intervals(
-    batches: Batches, ledger: Ledger, arrivals: Arrivals, now: datetime
+    batches: Batches, ledger: Ledger, arrivals: Arrivals, now: datetime, seen: Seen | None = None
 ) -> tuple[tuple[Interval, ...], tuple[Interval, ...]]:
-    """Done intervals with input rows newer than their newest build: those to build again now, and those that wait or stay.
+    """Done intervals whose input rows are others than at their newest build: those to build again now, and those that wait or stay.
 
-    What was open when it was built, or is within the lookback of the open interval, never waits.
+    With `seen` that is exact: rows that were loaded before the build and not visible to it count, and rows that are gone. Else the rows'
+    newest time of loading is compared with the time of the build. What was open when it was built, or is within the lookback of the open interval, never waits.
     """
     again: list[Interval] = []
     waiting: list[Interval] = []
-    for start_text, loaded in sorted(arrivals.items()):
-        if loaded is None:
-            continue
+    known = {d.start.isoformat() for d in ledger.newest() if d.seen} if seen is not None else set()
+    for start_text in sorted({*arrivals, *known}):
         start = moment(start_text)
         end = step(start, batches.size)
         built = ledger.last(start, end)
-        if built is None or moment(loaded) <= built.at:
+        if built is None or not _moved(built, end, arrivals.get(start_text), seen):
             continue
         recent = built.at < end or start >= step(floor(now, batches.size), batches.size, -batches.lookback)
         ripe = recent or _ripe(batches, built, now)
         (again if ripe else waiting).append(Interval(start.isoformat(), end.isoformat()))
     return tuple(again), tuple(waiting)
+
+
+def _moved(built: Done, end: datetime, loaded: str | None, seen: Seen | None) -> bool:
+    """Whether an interval has other input rows than its newest build, `built`, has seen."""
+    if seen is not None and built.seen and built.end == end:
+        return built.seen != seen.get(built.start.isoformat(), NO_ROWS)
+    return loaded is not None and moment(loaded) > built.at
 
 
 def _ripe(batches: Batches, built: Done, now: datetime) -> bool:

@@ -19,6 +19,10 @@ from headgate.spec.project import Node
 from headgate.spec.recorded import RecordedDataset
 from headgate.spec.staged import Interval
 
+SEEN = "seen:"
+"""Under this key the recorded inputs of an interval say which rows it was built from (see `reconcile.seen_of`)."""
+NO_ROWS = "0"
+"""What `SEEN` says of an interval that was built, or booked, without an input row."""
 SIZES = ("hour", "day", "week", "month", "year")
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week)s?\s*$", re.IGNORECASE)
 _SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0, "week": 604800.0}
@@ -155,7 +159,7 @@ def declared_range(batches: Batches, now: datetime) -> tuple[datetime, datetime]
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One recorded span: when it was built last, by which code, with how many rows."""
+    """One recorded span: when it was built last, by which code, with how many rows, from which input rows ("": not known)."""
 
     start: datetime
     end: datetime
@@ -163,6 +167,7 @@ class Done:
     code: str
     rows: int
     seconds: float = 0.0
+    seen: str = ""
 
 
 class Ledger:
@@ -171,9 +176,12 @@ class Ledger:
     def __init__(self, recorded: RecordedDataset | None) -> None:
         rows = recorded.intervals if recorded is not None else ()
         spans = [
-            Done(moment(d.interval.start), moment(d.interval.end), moment(d.done_at), d.code_fingerprint, d.rows_out, d.seconds)
+            Done(
+                moment(d.interval.start), moment(d.interval.end), moment(d.done_at), d.code_fingerprint, d.rows_out, d.seconds,
+                d.inputs.get(SEEN, ""),
+            )
             for d in rows
-        ]
+        ]  # fmt: skip
         self.spans = sorted(spans, key=lambda d: (d.start, d.end, d.at))
         self._covered = _merged((d.start, d.end) for d in self.spans)
         self._starts = [start for start, _ in self._covered]

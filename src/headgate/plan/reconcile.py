@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from headgate.plan.due import Arrivals, Question, due
+from headgate.plan.due import Arrivals, Question, Seen, due
 from headgate.plan.estimate import estimate
-from headgate.plan.intervals import batches_of, moment, text
+from headgate.plan.intervals import NO_ROWS, SEEN, batches_of, moment, text
 from headgate.spec.names import quote_ident
 from headgate.spec.project import Node, Project
 from headgate.spec.recorded import Recorded, RecordedDataset
@@ -31,32 +31,42 @@ def asking(project: Project, recorded: Recorded) -> tuple[Node, ...]:
 
 
 def arrivals_sql(node: Node, input_sql: str, *, loaded_at: str | None = "_loaded_at") -> str:
-    """The query that answers which intervals of `node` have input rows, and when the newest of these was loaded.
+    """The query that answers which intervals of `node` have input rows, when the newest of these was loaded, and a print of them.
 
     `input_sql` is the model's own query (not incremental); `loaded_at` the column in it that says when a row was loaded, None if
-    it has none. Rows: (start, newest); `arrivals_of` reads them.
+    it has none. Rows: (start, newest, print); `arrivals_of` and `seen_of` read them. The print holds how many rows there are and, with
+    `loaded_at`, from which loads: it changes when a row comes, goes, or is replaced by one of another load.
     """
     batches = batches_of(node)
     if batches is None:
         raise ValueError(f"{node.name} is not built by intervals")
     event_time = f"CAST({quote_ident(batches.event_time)} AS TIMESTAMP)"
     start = f"strftime(date_trunc('{batches.size}', {event_time})::TIMESTAMP, '{_FORMAT}')"
+    loads = f" || '-' || coalesce(sum(hash({quote_ident(loaded_at)})), 0)::VARCHAR" if loaded_at else ""
     newest = f"strftime(max(CAST({quote_ident(loaded_at)} AS TIMESTAMP)), '{_FORMAT}.%f')" if loaded_at else "NULL::VARCHAR"
     inner = input_sql.strip().rstrip(";")
     known = f"WHERE {quote_ident(batches.event_time)} IS NOT NULL"
-    return f"SELECT {start} AS start, {newest} AS newest FROM (\n{inner}\n) AS input {known} GROUP BY ALL ORDER BY ALL"
+    selected = f"{start} AS start, {newest} AS newest, count(*)::VARCHAR{loads} AS seen"
+    return f"SELECT {selected} FROM (\n{inner}\n) AS input {known} GROUP BY 1 ORDER BY 1"
 
 
-def arrivals_of(rows: Iterable[tuple[str, str | None]]) -> Arrivals:
+def arrivals_of(rows: Iterable[tuple[str, str | None, str]]) -> Arrivals:
     """The answer of `arrivals_sql` as `making.make` takes it."""
-    return {text(moment(start)): newest for start, newest in rows}
+    return {text(moment(start)): newest for start, newest, _ in rows}
 
 
-def narrowed(step: Step, project: Project, recorded: RecordedDataset | None, arrivals: Arrivals, now: str) -> Step:
-    """`step`, which builds intervals, with exactly those that the arrivals call for.
+def seen_of(rows: Iterable[tuple[str, str | None, str]]) -> Seen:
+    """The prints in the answer of `arrivals_sql`, which an interval records under `SEEN` when it is built."""
+    return {text(moment(start)): seen for start, _, seen in rows}
 
-    A new model, a whole rebuild, and a range that was asked for (a backfill too) keep those of their intervals that have rows, in
-    their order, and get no others. Any other step builds the missing intervals that have rows, and the done ones whose newer rows
+
+def narrowed(
+    step: Step, project: Project, recorded: RecordedDataset | None, arrivals: Arrivals, now: str, seen: Seen | None = None
+) -> Step:
+    """`step`, which builds intervals, with exactly those that the arrivals (and `seen`, where it is known) call for.
+
+    A new model, a whole rebuild, and a range that was asked for (a backfill too) keep those of their intervals that have rows or had some,
+    in their order, and get no others. Any other step builds the missing intervals that have rows, and the done ones whose newer rows
     are due; a model whose code changed also its newest one, so that the new code is on record. What has no input row is left out:
     `run` books it as done and empty.
     """
@@ -64,10 +74,13 @@ def narrowed(step: Step, project: Project, recorded: RecordedDataset | None, arr
     batches = batches_of(node)
     if batches is None or not step.intervals:
         return step
-    intervals = tuple(i for i in step.intervals if i.start in arrivals)
+    filled = set(arrivals)
+    if step.build == "intervals" and seen is not None and recorded is not None:  # rows that are gone must go from the table too
+        filled |= {d.interval.start for d in recorded.intervals if d.inputs.get(SEEN) != NO_ROWS}
+    intervals = tuple(i for i in step.intervals if i.start in filled)
     if step.build == "intervals" and step.status not in (NEW, FORCED):
-        called = {i.start: i for i in intervals if arrivals[i.start] is None}  # rows of unknown age
-        called |= {i.start: i for i in due(node, batches, recorded, Question(now, arrivals=arrivals)).intervals}
+        called = {i.start: i for i in intervals if arrivals.get(i.start, "") is None}  # rows of unknown age
+        called |= {i.start: i for i in due(node, batches, recorded, Question(now, arrivals=arrivals, seen=seen)).intervals}
         if step.status in (CHANGED_BREAKING, CHANGED_NON_BREAKING):
             newest = max(step.intervals, key=lambda i: i.start)
             called[newest.start] = newest

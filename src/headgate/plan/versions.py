@@ -8,6 +8,7 @@ changes when they do. What a publication records of its inputs has these keys:
     "=<dataset>"    of the dataset itself: earlier versions that this one equals but for some columns, as JSON
                     `[[version, column…], …]`: so that a reader of other columns is not rebuilt, in this run or in any later one
     "check:…"       what the gate has proven; nothing to do with versions
+    "seen:"         of an interval: a print of the input rows that it was built from; nothing to do with versions either
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+from headgate.plan.intervals import SEEN
 from headgate.plan.touch import ALL, NOTHING, Touch
 from headgate.plan.wiring import Wiring
 from headgate.spec.project import Project
 from headgate.spec.recorded import Recorded, RecordedDataset
 from headgate.spec.steps import Plan, Step
 
-_ASIDE = ("~", "=", "check:")
+_ASIDE = ("~", "=", "check:", SEEN)
 SAME_AS_MAX = 8  # earlier versions remembered as nearly equal; a reader that is older than that is rebuilt
 
 

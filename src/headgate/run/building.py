@@ -10,7 +10,8 @@ from typing import Any
 import duckdb
 
 from headgate.gate.weigh import Tools
-from headgate.plan.reconcile import arrivals_of, arrivals_sql, narrowed
+from headgate.plan.intervals import NO_ROWS, SEEN
+from headgate.plan.reconcile import arrivals_of, arrivals_sql, narrowed, seen_of
 from headgate.plan.versions import recorded_inputs, unchanged
 from headgate.ports.engine import Cursor, Workspace
 from headgate.run.context import RunContext
@@ -117,19 +118,26 @@ class Builder:
         A booked interval that gets rows later is a late one, and is built then.
         """
         recorded = self.recorded.datasets.get(step.dataset)
-        exact = narrowed(step, self.ctx.project, recorded, self._arrivals(node), self.ctx.clock.run_started_at)
+        rows = self._arrivals(node)
+        seen = seen_of(rows)
+        exact = narrowed(step, self.ctx.project, recorded, arrivals_of(rows), self.ctx.clock.run_started_at, seen)
         wanted = exact.intervals
-        if not wanted and recorded is None:
+        whole = recorded is None or step.build == "full"
+        if not wanted and whole:
             wanted = step.intervals[:1]  # a new model stands from its first run on, if only empty
-        staged = tuple(self._stage(exact, node, interval, inputs, cursor) for interval in wanted)
-        done = {d.interval.start for d in recorded.intervals} if recorded is not None else set()
+        staged = tuple(
+            self._stage(exact, node, interval, {**inputs, SEEN: seen.get(interval.start, NO_ROWS)}, cursor) for interval in wanted
+        )
+        done = {d.interval.start for d in recorded.intervals} if recorded is not None and not whole else set()
         empty = [i for i in step.intervals if i not in wanted and i.start not in done]
-        if not staged:
+        if not staged and not empty:
             return ()
+        like = staged[-1] if staged else self._nothing_new(node, inputs)
         booked = tuple(
             replace(
-                staged[-1],
+                like,
                 interval=i,
+                inputs={**inputs, SEEN: NO_ROWS},
                 kind=DELTA,
                 rows_sql="",
                 files=(),
@@ -143,16 +151,17 @@ class Builder:
             )
             for i in empty
         )
-        return (*booked, *staged) if recorded is not None else (*staged[:1], *booked, *staged[1:])
+        return (*staged[:1], *booked, *staged[1:]) if whole else (*booked, *staged)
 
-    def _arrivals(self, node: Node) -> Mapping[str, str | None]:
-        """Which intervals of `node` have input rows, and when the newest of each was loaded, as this run sees its parents."""
+    def _arrivals(self, node: Node) -> list[tuple[str, str | None, str]]:
+        """Which intervals of `node` have input rows, when the newest of each was loaded, and a print of them, as this run sees its
+        parents."""
         cursor = self.workspace.cursor()
         try:
             sql = compiled(self._scene(cursor), node)
             names = {str(row[0]).lower() for row in cursor.execute(f"DESCRIBE {sql}").fetchall()}
             loaded_at = "_loaded_at" if "_loaded_at" in names else None
-            return arrivals_of(cursor.execute(arrivals_sql(node, sql, loaded_at=loaded_at)).fetchall())
+            return list(cursor.execute(arrivals_sql(node, sql, loaded_at=loaded_at)).fetchall())
         except duckdb.Error as error:
             raise EngineFailed(
                 f"{node.location}: {node.name}: {error}", expected="SQL that runs on the parents as they are now"

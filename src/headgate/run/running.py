@@ -97,9 +97,7 @@ class Running:
     ) -> tuple[StepResult, ...]:
         """Build and gate the plan's steps, publish what passed, and mark what did not."""
         held = holding.held_by(self.ctx.project, [r for r in landed if r.status in ("blocked", "failed")])
-        todo = after_dimensions(
-            self.ctx.project, [s for s in plan.todo if s.action == "build" and s.unique_id not in held]
-        )
+        todo = after_dimensions(self.ctx.project, [s for s in plan.todo if s.action == "build" and s.unique_id not in held])
         kept = tuple(
             StepResult(s.unique_id, s.dataset, "skipped", held[s.unique_id])
             for s in plan.steps
