@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from headgate.declare import quick
+from headgate.spec.declared import Constraint, GivenRows, Resource, UnitTest
 from headgate.spec.errors import Diagnostic, Location
 from headgate.spec.names import Relation
 from headgate.spec.project import (
@@ -120,11 +121,41 @@ def _rows(values: Mapping[str, Any]) -> list[list[Any]]:
 
 
 def _encode_columns(columns: Mapping[str, ColumnSpec]) -> list[list[Any]]:
-    return _rows(columns)
+    rows = _rows(columns)
+    for row in rows:
+        row[6] = _encode_constraints(row[6])
+    return rows
 
 
 def _decode_columns(rows: list[list[Any]]) -> dict[str, ColumnSpec]:
-    return {row[0]: ColumnSpec(row[0], row[1], row[2], row[3], row[4], tuple(row[5])) for row in rows}
+    return {
+        row[0]: ColumnSpec(row[0], row[1], row[2], row[3], row[4], tuple(row[5]), _decode_constraints(row[6]), row[7])
+        for row in rows
+    }
+
+
+def _encode_constraints(constraints: tuple[Constraint, ...]) -> list[list[Any]]:
+    return [_row(value) for value in constraints]
+
+
+def _decode_constraints(rows: list[list[Any]]) -> tuple[Constraint, ...]:
+    return tuple(Constraint(r[0], tuple(r[1]), r[2], r[3], r[4], tuple(r[5]), r[6], r[7]) for r in rows)
+
+
+def _encode_given(rows: tuple[GivenRows, ...]) -> list[list[Any]]:
+    return [_row(value) for value in rows]
+
+
+def _decode_given(rows: list[list[Any]]) -> tuple[GivenRows, ...]:
+    return tuple(_decode_rows(row) for row in rows)
+
+
+def _decode_rows(row: list[Any]) -> GivenRows:
+    return GivenRows(row[0], row[1], None if row[2] is None else tuple(row[2]), *row[3:])
+
+
+def _decode_refs(rows: list[list[Any]]) -> tuple[tuple[Any, ...], ...]:
+    return tuple(tuple(row) for row in rows)
 
 
 def _decode_location(row: list[Any]) -> Location:
@@ -150,6 +181,10 @@ _RELATION: _Coder = (_row, _decode_relation)
 _COLUMNS: _Coder = (_encode_columns, _decode_columns)
 _TUPLE: _Coder = (list, tuple)
 _FRESHNESS: _Coder = (_encode_freshness, _decode_freshness)
+_CONSTRAINTS: _Coder = (_encode_constraints, _decode_constraints)
+_GIVEN: _Coder = (_encode_given, _decode_given)
+_EXPECTED: _Coder = (_row, _decode_rows)
+_REFS: _Coder = (list, _decode_refs)
 _CODERS: Mapping[type, Mapping[str, _Coder]] = {
     Node: {
         "relation": _RELATION,
@@ -159,6 +194,9 @@ _CODERS: Mapping[type, Mapping[str, _Coder]] = {
         "grain": _TUPLE,
         "tags": _TUPLE,
         "fqn": _TUPLE,
+        "constraints": _CONSTRAINTS,
+        "macros": _TUPLE,
+        "refs": _REFS,
     },
     SourceTable: {
         "relation": _RELATION,
@@ -167,9 +205,19 @@ _CODERS: Mapping[type, Mapping[str, _Coder]] = {
         "columns": _COLUMNS,
         "freshness": _FRESHNESS,
         "tags": _TUPLE,
+        "fqn": _TUPLE,
     },
-    CheckSpec: {"location": _LOCATION, "depends_on": _TUPLE, "tags": _TUPLE},
-    Exposure: {"location": _LOCATION, "depends_on": _TUPLE},
+    CheckSpec: {"location": _LOCATION, "depends_on": _TUPLE, "tags": _TUPLE, "fqn": _TUPLE},
+    Exposure: {"location": _LOCATION, "depends_on": _TUPLE, "fqn": _TUPLE, "tags": _TUPLE},
+    Resource: {"location": _LOCATION, "depends_on": _TUPLE, "fqn": _TUPLE, "tags": _TUPLE},
+    UnitTest: {
+        "location": _LOCATION,
+        "given": _GIVEN,
+        "expect": _EXPECTED,
+        "fqn": _TUPLE,
+        "depends_on": _TUPLE,
+        "tags": _TUPLE,
+    },
     Diagnostic: {"location": _LOCATION},
 }
 
@@ -190,7 +238,14 @@ def _decode_all(kind: type, rows: list[list[Any]]) -> list[Any]:
     return [kind(*row) for row in rows]
 
 
-_KEYED: Mapping[str, type] = {"nodes": Node, "sources": SourceTable, "checks": CheckSpec, "exposures": Exposure}
+_KEYED: Mapping[str, type] = {
+    "nodes": Node,
+    "sources": SourceTable,
+    "checks": CheckSpec,
+    "exposures": Exposure,
+    "resources": Resource,
+    "unit_tests": UnitTest,
+}
 
 
 def encode(project: Project) -> dict[str, Any]:
@@ -208,7 +263,7 @@ def decode(found: dict[str, Any]) -> Project:
         found[name] = {value.unique_id: value for value in _decode_all(kind, found[name])}
     found["notices"] = tuple(_decode_all(Diagnostic, found["notices"]))
     found["lake"], found["prices"] = LakeSpec(*found["lake"]), PriceBook(*found["prices"])
-    for name in ("secrets", "audit_columns"):
+    for name in ("secrets", "audit_columns", "disabled"):
         found[name] = tuple(found[name])
     found["publish_groups"] = {name: tuple(members) for name, members in found["publish_groups"].items()}
     return Project(**found)

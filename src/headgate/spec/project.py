@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from headgate.spec.declared import Constraint, Resource, UnitTest
 from headgate.spec.errors import Diagnostic, Location
 from headgate.spec.names import Relation
 
@@ -44,6 +45,9 @@ class Freshness:
     error_after: float | None = None
     loaded_at_field: str | None = None
     filter: str | None = None
+    loaded_at_query: str | None = None
+    warn_written: Mapping[str, Any] | None = None  # count and period as written, for artifacts
+    error_written: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ class ColumnSpec:
     classification: str | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+    constraints: tuple[Constraint, ...] = ()
+    quote: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,9 @@ class SourceTable:
     tags: tuple[str, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
+    fqn: tuple[str, ...] = ()
+    path: str = ""
+    said: Mapping[str, Any] = field(default_factory=dict)  # of the source and the table: loader, descriptions, quoting, external
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +140,15 @@ class Node:
     meta: Mapping[str, Any] = field(default_factory=dict)
     fqn: tuple[str, ...] = ()
     version: str | None = None
+    latest_version: str | None = None  # of a versioned model: the one that ref() without a version means
+    deprecation_date: str | None = None
+    access: str = "protected"  # "private" | "protected" | "public"
+    group: str | None = None
+    contract_enforced: bool = False
+    constraints: tuple[Constraint, ...] = ()
+    patch_path: str = ""  # the property file that describes it, relative to the project
+    macros: tuple[str, ...] = ()  # unique ids macro.<package>.<name> of the macros that its code has used
+    refs: tuple[tuple[str | None, str, str | None], ...] = ()  # as written: package, name, version
 
     @property
     def unique_key(self) -> tuple[str, ...]:
@@ -169,6 +187,10 @@ class CheckSpec:
     on_fail: str = "block"  # "block" | "warn"
     tags: tuple[str, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
+    fqn: tuple[str, ...] = ()
+    path: str = ""  # relative to the package's folder: of a singular test its file, of a generic one the property file
+    config: Mapping[str, Any] = field(default_factory=dict)
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +203,13 @@ class Exposure:
     depends_on: tuple[str, ...] = ()
     owner: str | None = None
     description: str = ""
+    package: str = ""
+    path: str = ""
+    fqn: tuple[str, ...] = ()
+    said: Mapping[str, Any] = field(default_factory=dict)  # as written: type, owner, label, maturity, url
+    tags: tuple[str, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +239,11 @@ class Project:
     audit_columns: tuple[str, ...] = ("_loaded_at", "_dbt_loaded_at", "_headgate_*")
     options: Mapping[str, Any] = field(default_factory=dict)  # the rest of headgate.yml, checked
     notices: tuple[Diagnostic, ...] = ()
+    dbt: bool = False  # read from dbt_project.yml alone: dbt's lenience and defaults hold
+    resources: Mapping[str, Resource] = field(default_factory=dict)  # groups, metrics, analyses, docs, … by unique id
+    unit_tests: Mapping[str, UnitTest] = field(default_factory=dict)
+    selectors: Mapping[str, Any] = field(default_factory=dict)  # selectors.yml: name -> {definition, default, description}
+    disabled: tuple[str, ...] = ()  # unique ids of what is switched off
 
     def node_of(self, relation: Relation) -> Node | None:
         """The node that builds `relation`, if one does."""
