@@ -199,7 +199,7 @@ def _rows(load: Load, lake: Lake, cursor: Cursor, known: Sequence[str]) -> int:
     for part in load.staged.parts:
         if part.rows == 0:
             continue
-        if not known and not load.shape.applied and registrable(part, columns):
+        if lake.takes_files and not known and not load.shape.applied and registrable(part, columns):
             for path in part.files:
                 named = ", ".join(quote_literal(text) for text in (lake.name, relation.name, path))
                 cursor.execute(f"CALL ducklake_add_data_files({named}, schema => {quote_literal(relation.schema)})")

@@ -90,6 +90,8 @@ class Lake(Protocol):
 
     name: str  # the catalog's name in SQL
     data_path: str
+    keeps_history: bool  # earlier snapshots can be read
+    takes_files: bool  # tables are Parquet files: such may be registered, tables partitioned and sorted, and types are those the lake keeps
 
     def cursor(self) -> Cursor:
         """A cursor for reading (its own transaction)."""
@@ -105,6 +107,9 @@ class Lake(Protocol):
 
     def recorded(self) -> Recorded:
         """The ledger at the newest snapshot, in one read transaction."""
+
+    def external(self, relations: Sequence[Relation]) -> Mapping[str, tuple[str, int]]:
+        """Of those of `relations` that stand and that others fill: dataset -> a version that changes with the rows, and how many rows."""
 
     def position(self, dataset: str) -> Position:
         """Where the source of raw table `dataset` stands: the last accepted load's state, and all its units' newest versions."""

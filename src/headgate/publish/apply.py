@@ -27,7 +27,9 @@ def apply_staged(cursor: Cursor, lake: Lake, staged: Staged, relations: dict[str
     if standing == "view":
         cursor.execute(f"DROP VIEW {staged.relation.sql(lake.name)}")
         standing = None
-    fresh = standing is None or (staged.schema_change == "breaking" and not settled)
+    # A lake's table keeps its identity when its rows are replaced (LAKE.md 6); a table of a file has none to keep, and is made anew.
+    anew = staged.schema_change == "breaking" or (staged.kind == REPLACE and not lake.takes_files)
+    fresh = standing is None or (anew and not settled)
     if fresh and _plain(staged):
         _create_filled(cursor, lake, staged, standing is not None)
         return
@@ -62,9 +64,9 @@ def _create(cursor: Cursor, lake: Lake, staged: Staged, replace: bool) -> None:
     name = staged.relation.sql(lake.name)
     columns = ", ".join(f"{quote_ident(c.name)} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in staged.columns)
     cursor.execute(f"CREATE {'OR REPLACE ' if replace else ''}TABLE {name} ({columns})")
-    if staged.partition_by:
+    if staged.partition_by and lake.takes_files:
         cursor.execute(f"ALTER TABLE {name} SET PARTITIONED BY ({', '.join(staged.partition_by)})")
-    if staged.sort_by:
+    if staged.sort_by and lake.takes_files:
         cursor.execute(f"ALTER TABLE {name} SET SORTED BY ({', '.join(staged.sort_by)})")
     _comment(cursor, lake, staged)
 

@@ -75,6 +75,8 @@ def _size(path: Path) -> int:
 
 def registered_files(lake: Lake) -> set[str]:
     """The names of all data files that the catalog knows, at any snapshot, or that it has scheduled for its own, later, deletion."""
+    if not lake.takes_files:
+        return set()
     metadata = quote_ident("__ducklake_metadata_" + lake.name)
     cursor = lake.cursor()
     try:

@@ -38,6 +38,7 @@ def restore(lake: Lake, relation: Relation, *, to: str, run_id: str, fence: tupl
 
     Raises UsageError when there is no such snapshot or the table did not exist then, FenceLost, LakeConflict, EngineFailed.
     """
+    require_history(lake, f"{relation} cannot be restored")
     if lake.relations().get(str(relation)) != "table":
         raise UsageError(f"{relation} is no published table", expected="a table that `headgate ls` shows")
     at = f"{relation.sql(lake.name)} AT ({_when(to)})"
@@ -63,6 +64,16 @@ def restore(lake: Lake, relation: Relation, *, to: str, run_id: str, fence: tupl
         point("restore.before_commit")
     _prove(lake, relation, version)
     return Restored(version, rows, added, removed)
+
+
+def require_history(lake: Lake, what: str) -> None:
+    """Raise UsageError, beginning with `what`, for a lake that keeps no earlier state of its tables."""
+    if not lake.keeps_history:
+        raise UsageError(
+            f"{what}: a DuckDB file keeps its tables as they are now and no earlier state of them",
+            expected="a project on a lake",
+            todo="name one in headgate.yml: lake: { catalog: \"sqlite:.headgate/catalog.sqlite\", data: .headgate/data }",
+        )
 
 
 def _prove(lake: Lake, relation: Relation, version: str) -> None:

@@ -10,6 +10,7 @@ import duckdb
 from headgate.gate.weigh import Subject, weigh
 from headgate.plan import make
 from headgate.ports.engine import Lake
+from headgate.publish.restore import require_history
 from headgate.run.building import current_views, gate_tools
 from headgate.run.external import external_versions
 from headgate.run.gating import checks_of
@@ -57,6 +58,7 @@ def query(lake: Lake, sql: str, at: str | int | None = None) -> pa.Table:
                 "the statement does not read", expected="one SELECT", todo="tables change through runs alone: headgate run"
             )
         if at is not None:
+            require_history(lake, "an earlier time cannot be queried")
             _pin(cursor, lake, at)
         return cursor.execute(text).to_arrow_table()
     except duckdb.Error as error:

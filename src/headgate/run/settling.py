@@ -51,10 +51,12 @@ def settle(session: Session, result: RunResult, options: RunOptions) -> None:
     root, whole = Path(project.root), not (options.select or options.exclude or options.interval_from or options.interval_to)
     patterns = watched_patterns(session) if whole and options.land else None
     scheme, _, catalog = project.lake.catalog.partition(":")
+    if scheme == "duckdb" and patterns is not None:
+        patterns = sorted([*patterns, glob.escape(catalog)])  # the file tells by itself that it has changed
     if (
         result.status != "done"
         or patterns is None
-        or scheme != "sqlite"
+        or scheme not in ("sqlite", "duckdb")
         or session.variables
         or _due_again(session)
         or _something_left(session)
@@ -64,7 +66,7 @@ def settle(session: Session, result: RunResult, options: RunOptions) -> None:
     mark = {
         "run_id": result.run_id,
         "snapshot": result.snapshot,
-        "catalog": f"sqlite:{Path(catalog).resolve()}",
+        "catalog": f"{scheme}:{Path(catalog).resolve()}",
         "digest": session.files_digest,  # of the files as they were read: an edit made during the run is not settled
         "patterns": patterns,
         "files": watched(patterns),

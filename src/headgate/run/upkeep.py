@@ -25,12 +25,13 @@ def upkeep(ctx: RunContext, dry_run: bool, older_than_hours: float) -> tuple[Mai
     kept_snapshots = {int(lease.name.split(":")[1]) for lease in ctx.state.leases("snapshot:")}
     retain = timedelta(days=float(str(ctx.project.options.get("retention", RETAIN_DAYS))))
     hours = timedelta(hours=older_than_hours)
-    done = [
-        clean_staging(ctx.lake, ctx.project.root, keep=kept_runs, older_than=hours, dry_run=dry_run),
-        *compact(ctx.lake, author=ctx.run_id, dry_run=dry_run),
-        expire(ctx.lake, author=ctx.run_id, older_than=retain, keep=kept_snapshots, dry_run=dry_run),
-        clean_orphans(ctx.lake, author=ctx.run_id, older_than=max(hours, timedelta(hours=24)), dry_run=dry_run),
-    ]
+    done = [clean_staging(ctx.lake, ctx.project.root, keep=kept_runs, older_than=hours, dry_run=dry_run)]
+    if ctx.lake.keeps_history:
+        done += [
+            *compact(ctx.lake, author=ctx.run_id, dry_run=dry_run),
+            expire(ctx.lake, author=ctx.run_id, older_than=retain, keep=kept_snapshots, dry_run=dry_run),
+            clean_orphans(ctx.lake, author=ctx.run_id, older_than=max(hours, timedelta(hours=24)), dry_run=dry_run),
+        ]
     report = [Maintenance(d.task, d.things, d.bytes, d.detail) for d in done]
     if not dry_run:
         before = (datetime.now(UTC) - timedelta(days=EVENTS_RETAIN_DAYS)).replace(tzinfo=None).isoformat()

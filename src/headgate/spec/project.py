@@ -19,6 +19,8 @@ from headgate.spec.names import Relation
 class LakeSpec:
     """Where the lake is. `catalog` is `sqlite:<path>` or `postgresql://…`; `data` a folder or `s3://bucket/prefix`.
 
+    A DuckDB file may stand for the lake: then `catalog` is `duckdb:<path>`.
+
     Paths are absolute after `declare`. `name` is the catalog's name in SQL.
     """
 

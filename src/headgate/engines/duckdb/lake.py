@@ -27,6 +27,10 @@ ALL_TABLES = (WHOLE_LAKE,)
 
 def open_lake(spec: LakeSpec, root: str, *, read_only: bool = False) -> DuckLake:
     """Open (or make) the lake that `spec` declares for the project in `root`. Raises WorldError, LockHeld."""
+    if spec.catalog.startswith("duckdb:"):
+        from headgate.engines.duckdb.file import DuckFile
+
+        return DuckFile(spec, root, read_only=read_only)
     return DuckLake(spec, root, read_only=read_only)
 
 
@@ -41,6 +45,9 @@ class Catalog:
 
 class DuckLake:
     """Implements `ports.engine.Lake`. Safe to use from several threads: every cursor is a connection of its own."""
+
+    keeps_history = True
+    takes_files = True
 
     def __init__(self, spec: LakeSpec, root: str, *, read_only: bool = False) -> None:
         self.spec, self.root, self.name = spec, root, spec.name
@@ -195,6 +202,25 @@ class DuckLake:
         cursor.close()
         return {f"{schema}.{table}": int(size) for schema, table, size in rows}
 
+    def external(self, relations: Sequence[Relation]) -> Mapping[str, tuple[str, int]]:
+        """Versions and rows of tables that others fill, as the snapshots and the statistics tell; see the port."""
+        standing = [r for r in relations if str(r) in self.relations()]
+        if not standing:
+            return {}
+        metadata = quote_ident("__ducklake_metadata_" + self.name)
+        listed = ", ".join(f"({quote_literal(r.schema)}, {quote_literal(r.name)})" for r in standing)
+        at = int(self.snapshot())
+        there = " AND ".join(f"{of}.begin_snapshot <= {at} AND coalesce({of}.end_snapshot, {at + 1}) > {at}" for of in ("t", "s"))
+        with self._read() as cursor:
+            rows = cursor.execute(
+                "SELECT s.schema_name, t.table_name, max(greatest(t.begin_snapshot, c.snapshot_id)), max(coalesce(x.record_count, 0)) "
+                f"FROM {metadata}.ducklake_table t JOIN {metadata}.ducklake_schema s USING (schema_id) "
+                f"LEFT JOIN {metadata}.ducklake_snapshot_changes c ON regexp_matches(c.changes_made, ':' || t.table_id || '(,|$)') "
+                f"AND c.snapshot_id <= {at} LEFT JOIN {metadata}.ducklake_table_stats x ON x.table_id = t.table_id "
+                f"WHERE {there} AND (s.schema_name, t.table_name) IN ({listed}) GROUP BY ALL"
+            ).fetchall()
+        return {f"{schema}.{table}": (f"snapshot {snapshot}", int(count)) for schema, table, snapshot, count in rows}
+
     def position(self, dataset: str) -> Position:
         """Where the source of a raw table stands."""
         with self._read() as cursor:
@@ -225,13 +251,13 @@ class DuckLake:
                 yield cursor
                 self._commit(cursor, many=len(tables) >= MANY_TABLES)
             except HeadgateError:
-                _roll_back(cursor)
+                roll_back(cursor)
                 raise
             except duckdb.Error as error:
-                _roll_back(cursor)
+                roll_back(cursor)
                 raise engine_error(error, message) from error
             except BaseException:
-                _roll_back(cursor)
+                roll_back(cursor)
                 raise
             finally:
                 cursor.close()
@@ -324,7 +350,8 @@ def _not_opened(spec: LakeSpec, error: duckdb.Error) -> HeadgateError:
     )
 
 
-def _roll_back(cursor: Cursor) -> None:
+def roll_back(cursor: Cursor) -> None:
+    """Give up the open transaction, if there is one."""
     try:
         cursor.execute("ROLLBACK")
     except duckdb.Error:

@@ -34,6 +34,7 @@ class LakeFace(Protocol):
 
     name: str
     data_path: str
+    takes_files: bool
 
     def relations(self) -> Mapping[str, str]: ...
     def columns(self, relation: Relation) -> tuple[Column, ...] | None: ...
@@ -82,6 +83,8 @@ class StageWorkspace:
         """Run `sql` into a new staged table; see the port."""
         own = cursor or self._connection.cursor()
         try:
+            if not self._lake.takes_files:
+                return self._to_native(relation, sql, own)
             columns, items = lake_columns(_described(own, sql), what=str(relation))
             select = f"SELECT {', '.join(items)} FROM ({sql}\n)" if items else sql
             if rows_expected is not None and rows_expected >= PARQUET_ROWS:
@@ -102,6 +105,12 @@ class StageWorkspace:
         self._put(relation, name)
         return int(made[0]) if made else 0, name, ()
 
+    def _to_native(self, relation: Relation, sql: str, cursor: Cursor) -> tuple[tuple[Column, ...], int, str, tuple[str, ...]]:
+        """With the engine's own types and names of columns, which its own file takes as they are."""
+        staged = self._to_table(relation, sql, cursor)
+        rows = cursor.execute(f"DESCRIBE {relation.sql(self.catalog)}").fetchall()
+        return (tuple(Column(str(r[0]), str(r[1])) for r in rows), *staged)
+
     def _to_parquet(self, relation: Relation, select: str, cursor: Cursor) -> tuple[int, str, tuple[str, ...]]:
         path = f"{self.parquet_folder}/{uuid.uuid4()}.parquet"
         if "://" not in path:
@@ -118,10 +127,14 @@ class StageWorkspace:
         """A staged view; see the port."""
         own = cursor or self._connection.cursor()
         try:
-            columns, _ = lake_columns(_described(own, sql), what=str(relation))
+            if self._lake.takes_files:
+                columns, _ = lake_columns(_described(own, sql), what=str(relation))
             self._schema(relation.schema)
             self._drop(relation, own)
             own.execute(f"CREATE VIEW {relation.sql(self.catalog)} AS {sql}")
+            if not self._lake.takes_files:
+                rows = own.execute(f"DESCRIBE {relation.sql(self.catalog)}").fetchall()
+                columns = tuple(Column(str(r[0]), str(r[1])) for r in rows)
             with self._guard:
                 self._kinds[relation] = "VIEW"
         except duckdb.Error as error:
@@ -191,7 +204,7 @@ class StageWorkspace:
 
     def _registered(self, files: list[str]) -> set[str]:
         """Those of `files` that the catalog names, or will delete itself when readers of old snapshots are gone."""
-        if not files:
+        if not files or not self._lake.takes_files:
             return set()
         metadata = quote_ident("__ducklake_metadata_" + self._lake.name)
         sql = f"SELECT path FROM {metadata}.ducklake_data_file UNION ALL SELECT path FROM {metadata}.ducklake_files_scheduled_for_deletion"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from headgate.publish.restore import require_history
 from headgate.run.session import Session, open_session
 from headgate.serve.answers.moment import at_one_snapshot
 from headgate.serve.answers.tables import find
@@ -56,6 +57,7 @@ def difference(
         )
         new_sql, new_name = now, f"environment {session.project.environment}"
     else:
+        require_history(session.lake, f"{subject.dataset} has no earlier state to compare with")
         before = before or _before_last(session, subject.dataset)
         old_sql, old_name = f"{now} AT ({_when(before)})", f"snapshot {before}"
         new_sql = now if after is None else f"{now} AT ({_when(after)})"
