@@ -144,7 +144,13 @@ def keys() -> str:
         ("config of a snapshot", sorted(k.SNAPSHOT_CONFIG - k.MODEL_CONFIG)), ("a model in a property file", k.MODEL_KEYS),
         ("a column", k.COLUMN_KEYS), ("config of a test", k.TEST_CONFIG),
     )  # fmt: skip
-    parts = ["# Keys\n\nUnknown keys are errors with the nearest spelling."]
+    parts = [
+        "# Keys\n\nUnknown keys are errors with the nearest spelling.\n\nA dbt project needs no headgate.yml: without one, `dbt_project.yml` is "
+        "read with dbt's lenience and dbt's schemas, and keys that Headgate does not know are kept. With both, headgate.yml decides and its rules "
+        "hold, and what it leaves out of these keys is taken, each key whole, from `dbt_project.yml`: "
+        + ", ".join(f"`{n}`" for n in k.SHARED_PROJECT_KEYS)
+        + "."
+    ]
     for where, names, meanings in ours:
         parts.append(f"\n\n## {where}\n\n" + table(("key", "meaning"), ((f"`{n}`", meanings[n]) for n in names)))
     parts.append("\n\n## As in dbt\n\nThese have dbt's meaning; a column may have a `classification`, a test `on_fail`.\n\n")

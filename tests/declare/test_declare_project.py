@@ -354,3 +354,31 @@ def test_a_model_that_asks_the_database_is_known_at_run_time_alone(declared_proj
     assert project.nodes["model.shop.b"].canonical_sql == ""
     assert project.nodes["model.shop.c"].canonical_sql == 'select 2 as n from "lake"."main"."b"'
     assert [(d.code, d.severity, str(d.location)) for d in project.notices] == [("HG-D052", "notice", "models/b.sql:1")]
+
+
+def test_headgate_yml_beside_dbt_project_yml_leaves_the_rest_to_it(declared_project: Make) -> None:
+    root = declared_project(
+        """--- headgate.yml
+lake: { catalog: "sqlite:here.sqlite" }
+vars: { day: 2 }
+--- dbt_project.yml
+name: old
+profile: old
+model-paths: [transform]
+vars: { day: 1, night: 1 }
+models: { old: { deep: { +materialized: table } } }
+--- transform/a.sql
+select {{ var('day') }} as id
+--- transform/deep/b.sql
+select * from {{ ref('a') }}
+"""
+    )
+    project = load(root)
+    assert project.name == "old"
+    assert project.lake.catalog.endswith("here.sqlite")
+    assert project.nodes["model.old.b"].materialized == "table"
+    assert (project.nodes["model.old.a"].canonical_sql or "").strip() == "select 2 as id"  # a key is taken whole or not at all
+    (root / "dbt_project.yml").write_text("name: old\nmodel-paths: [../elsewhere]\n")
+    with pytest.raises(DeclarationError) as wrong:
+        load(root)
+    assert [str(d.location) for d in wrong.value.diagnostics] == ["dbt_project.yml:2:14"]

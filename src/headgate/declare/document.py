@@ -5,7 +5,7 @@ Only the safe C loader is used: a tag that would build an object is a mistake, n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import yaml
@@ -22,13 +22,14 @@ _Place = tuple[int, int]
 class Entry(dict[str, Any]):
     """A mapping. `at(key)` is the place of a key, `value_at(key)` that of its value; for an unknown key its own place."""
 
-    __slots__ = ("_keys", "_values", "file", "place")
+    __slots__ = ("_files", "_keys", "_values", "file", "place")
 
     def __init__(self, file: str = "", place: _Place = (1, 0)) -> None:
         super().__init__()
         self.file, self.place = file, place
         self._keys: dict[str, _Place] = {}
         self._values: dict[str, _Place] = {}
+        self._files: dict[str, str] = {}  # of keys that stand in another file
 
     @property
     def location(self) -> Location:
@@ -42,15 +43,22 @@ class Entry(dict[str, Any]):
 
     def at(self, key: str) -> Location:
         """Where `key` is written."""
-        return Location(self.file, *self._keys.get(key, self.place))
+        return Location(self._files.get(key, self.file), *self._keys.get(key, self.place))
 
     def value_at(self, key: str) -> Location:
         """Where the value of `key` is written."""
-        return Location(self.file, *self._values.get(key, self.place))
+        return Location(self._files.get(key, self.file), *self._values.get(key, self.place))
 
     def places(self, key: str) -> tuple[_Place, _Place]:
         """Places of a key and of its value."""
         return self._keys.get(key, self.place), self._values.get(key, self.place)
+
+    def fill(self, other: Entry, keys: Collection[str]) -> None:
+        """Take those of `keys` that are missing here from `other`; they keep their places in its file."""
+        for key in other:
+            if key in keys and key not in self:
+                self.put(key, other[key], *other.places(key))
+                self._files[key] = other.file
 
 
 class Items(list[Any]):

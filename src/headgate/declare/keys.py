@@ -15,6 +15,12 @@ DBT_PROJECT_KEYS = (
     "config-version", "metrics", "semantic-models", "saved-queries", "unit_tests", "model-paths", "functions",
     "function-paths", "dbt-cloud", "restrict-access", "profiles",
 )  # fmt: skip
+# what headgate.yml leaves out is taken from a dbt_project.yml beside it
+SHARED_PROJECT_KEYS = (
+    "name", "vars", "model-paths", "seed-paths", "snapshot-paths", "test-paths", "macro-paths", "docs-paths", "analysis-paths",
+    "packages-install-path", "models", "seeds", "snapshots", "tests", "data_tests", "sources", "exposures", "dispatch",
+    "on-run-start", "on-run-end", "query-comment",
+)  # fmt: skip
 LAKE_KEYS = ("catalog", "data", "name", "options")
 ENVIRONMENT_KEYS = ("schema_prefix", "schema", "vars", "lake", "state", "threads", "alerts")
 PRICE_KEYS = ("cpu_hour", "tb_written", "currency")
@@ -29,6 +35,8 @@ PATH_DEFAULTS = {
     "docs-paths": (),
     "analysis-paths": ("analyses",),
 }
+
+OLD_PATHS = {"seed-paths": "data-paths", "model-paths": "source-paths"}  # dbt's names before 1.0
 
 # the top of a property file
 PROPERTY_KEYS = (

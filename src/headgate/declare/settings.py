@@ -1,4 +1,5 @@
-"""`headgate.yml` (or, in a dbt project, `dbt_project.yml`) read into one frozen value."""
+"""`headgate.yml` (or, in a dbt project, `dbt_project.yml`) read into one frozen value. Beside each other headgate.yml decides, and what it
+leaves out of what both know (the name, the paths, vars, folder configs) is dbt_project.yml's."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from headgate.spec.errors import DeclarationError, UsageError
 from headgate.spec.project import LakeSpec, PriceBook
 
 PROVIDERS = ("env", "file", "vault", "keyring", "aws", "gcp", "azure")
+DBT_FILE = "dbt_project.yml"
 AUDIT_COLUMNS = ("_loaded_at", "_dbt_loaded_at", "_headgate_*")
 
 
@@ -50,7 +52,7 @@ class Settings:
 
 def read_settings(root: str, environment: str, variables: Mapping[str, Any], mistakes: Mistakes) -> Settings:
     """The settings of the project in `root`. Raises UsageError when there is no project or the environment is unknown."""
-    name = next((n for n in ("headgate.yml", "headgate.yaml", "dbt_project.yml") if Path(root, n).is_file()), None)
+    name = next((n for n in ("headgate.yml", "headgate.yaml", DBT_FILE) if Path(root, n).is_file()), None)
     if name is None:
         raise UsageError(
             f"{root} holds no project",
@@ -58,11 +60,10 @@ def read_settings(root: str, environment: str, variables: Mapping[str, Any], mis
             todo="run: headgate init, or name the folder with --project",
             code="HG-D001",
         )
-    text = _text(root, name)
-    entry = read(text, name, mistakes) or Entry(name)
-    dbt = name == "dbt_project.yml"
-    also = keys.DBT_PROJECT_KEYS if dbt else ()
-    shapes.known_keys(entry, keys.PROJECT_KEYS, name, mistakes, also=also, severity="notice" if dbt else "error")
+    entry = _document(root, name, mistakes)
+    dbt = name == DBT_FILE
+    if not dbt and Path(root, DBT_FILE).is_file():
+        entry.fill(_document(root, DBT_FILE, mistakes), keys.SHARED_PROJECT_KEYS)
     project = shapes.required_name(entry, "the project", mistakes) or "project"
     chosen = _environment(entry, environment, mistakes)
     secrets = _secrets(entry, mistakes)
@@ -97,6 +98,15 @@ def read_settings(root: str, environment: str, variables: Mapping[str, Any], mis
         layers=shapes.texts(entry, "layers", mistakes) or (() if dbt else keys.LAYERS),
         options=_options(entry, chosen, mistakes),
     )
+
+
+def _document(root: str, name: str, mistakes: Mistakes) -> Entry:
+    """One of the project's own files; what it holds beyond the known keys is a mistake, in dbt's file a notice."""
+    entry = read(_text(root, name), name, mistakes) or Entry(name)
+    dbt = name == DBT_FILE
+    also = keys.DBT_PROJECT_KEYS if dbt else ()
+    shapes.known_keys(entry, keys.PROJECT_KEYS, name, mistakes, also=also, severity="notice" if dbt else "error")
+    return entry
 
 
 def _text(root: str, name: str) -> str:
