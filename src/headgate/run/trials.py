@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+import duckdb
+
 from headgate.ports.engine import Cursor
 from headgate.run.building import current_views
 from headgate.run.context import RunContext
+from headgate.spec.errors import EngineFailed
 from headgate.spec.names import quote_ident
 from headgate.spec.project import Node
 from headgate.spec.recorded import RecordedDataset
@@ -32,7 +35,10 @@ class Trial:
 
 
 def try_again(ctx: RunContext, node: Node, recorded: RecordedDataset, *, whole: bool) -> Trial:
-    """Build `node` again: as its next run would (the newest interval, the same lookback), or with `whole` from the beginning."""
+    """Build `node` again: as its next run would (the newest interval, the same lookback), or with `whole` from the beginning.
+
+    Raises what building raises, and EngineFailed when the result cannot be compared with the published table.
+    """
     workspace = ctx.lake.workspace(f"{ctx.run_id}-{'whole' if whole else 'again'}-{node.name}")
     cursor = workspace.cursor()
     try:
@@ -45,6 +51,8 @@ def try_again(ctx: RunContext, node: Node, recorded: RecordedDataset, *, whole: 
         ]  # fmt: skip
         after = staged[-1].overlay_sql or workspace.resolve(node.relation)
         added, removed = _differences(ctx, cursor, node, staged[-1], after)
+    except duckdb.Error as error:
+        raise EngineFailed(f"{node.relation} cannot be compared with a trial of it: {error}") from error
     finally:
         cursor.close()
         workspace.discard()

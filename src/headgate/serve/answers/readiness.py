@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from headgate.gate.thresholds import holds
 from headgate.run.context import RunContext
 from headgate.run.session import Session
-from headgate.run.trials import try_again
+from headgate.run.trials import Trial, try_again
 from headgate.serve.answers.moment import at_one_snapshot
-from headgate.spec.errors import HeadgateError
+from headgate.spec.clock import now_iso
+from headgate.spec.errors import HeadgateError, UsageError
 from headgate.spec.names import quote_literal
-from headgate.spec.project import Node
+from headgate.spec.project import CheckSpec, Node
 from headgate.spec.recorded import RecordedDataset
+from headgate.transform import history, strategy
 
 FRESH_SECONDS_MAX = 600.0
 """Ten minutes: how soon after its inputs a table must be there."""
+HOLDING_DATA = ("table", "incremental", "snapshot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +35,39 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """All items, dataset by dataset."""
+    """All items, dataset by dataset; `ready` is true when every one passes."""
 
+    ready: bool
     items: tuple[Item, ...]
-
-    @property
-    def ready(self) -> bool:
-        """True when every item passes."""
-        return all(i.passed for i in self.items)
 
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
+    """A node that is looked at. `due` says why a run would build it now (empty: it would not); `trials` keeps what was tried, by `whole`."""
+
     session: Session
     ctx: RunContext
     node: Node
     recorded: RecordedDataset | None
+    ledger: Mapping[str, RecordedDataset]
+    due: str
+    trials: dict[bool, Trial] = field(default_factory=dict)
+
+    def built(self) -> RecordedDataset:
+        """Its record. Raises UsageError when there is none."""
+        if self.recorded is None or self.recorded.version is None:
+            raise UsageError(f"it is not built yet: headgate run {self.node.name}")
+        return self.recorded
+
+    def tried(self, *, whole: bool) -> Trial:
+        """What building it again would do. Raises UsageError when its inputs or its code are not those of the published table."""
+        recorded = self.built()
+        if self.due:
+            raise UsageError(f"a run would build it anyway ({self.due}): headgate run {self.node.name}")
+        whole = whole or self.node.materialized == "table"
+        if whole not in self.trials:
+            self.trials[whole] = try_again(self.ctx, self.node, recorded, whole=whole)
+        return self.trials[whole]
 
 
 Look = Callable[[_Subject], tuple[bool, str]]
@@ -54,17 +75,24 @@ Look = Callable[[_Subject], tuple[bool, str]]
 
 @at_one_snapshot
 def readiness(session: Session, select: tuple[str, ...] = ()) -> Readiness:
-    """The checklist over the selected nodes that hold data (all by default)."""
-    recorded = session.recorded().datasets
+    """The checklist over the selected nodes that hold data (all by default). Raises UsageError for a selection without any."""
     chosen = set(session.select(select))
+    nodes = [n for uid, n in session.project.nodes.items() if uid in chosen and n.materialized in HOLDING_DATA]
+    if select and not nodes:
+        raise UsageError(
+            f"'{' '.join(select)}' selects no table", expected="models that are tables, incremental tables or snapshots",
+            todo="see what there is: headgate ls",
+        )  # fmt: skip
+    ledger = session.recorded().datasets
+    due = {s.dataset: s.reason for s in session.plan().todo if s.action == "build" and not s.conditional}
     items: list[Item] = []
     with session.context("ready") as ctx:
-        for uid, node in session.project.nodes.items():
-            if uid in chosen and node.materialized in ("table", "incremental", "snapshot"):
-                subject = _Subject(session, ctx, node, recorded.get(str(node.relation)))
-                items += [_looked(subject, name, look) for name, look in ITEMS.items()]
-        ctx.state.finish_run(ctx.run_id, "done")
-    return Readiness(tuple(items))
+        for node in nodes:
+            dataset = str(node.relation)
+            subject = _Subject(session, ctx, node, ledger.get(dataset), ledger, due.get(dataset, ""))
+            items += [_looked(subject, name, look) for name, look in ITEMS.items()]
+        ctx.state.finish_run(ctx.run_id, "done", nothing_to_do=True)
+    return Readiness(all(i.passed for i in items), tuple(items))
 
 
 def _looked(subject: _Subject, name: str, look: Look) -> Item:
@@ -76,37 +104,29 @@ def _looked(subject: _Subject, name: str, look: Look) -> Item:
     return Item(str(subject.node.relation), name, passed, evidence)
 
 
-def _built(subject: _Subject) -> RecordedDataset | None:
-    return subject.recorded if subject.recorded is not None and subject.recorded.version is not None else None
-
-
 def _keyed(subject: _Subject) -> tuple[bool, str]:
-    node = subject.node
+    node, key = subject.node, ", ".join(strategy.unique_key(subject.node))
     if node.materialized != "incremental":
-        return True, f"{node.materialized}: replaced or versioned as a whole"
-    strategy = str(node.config.get("incremental_strategy") or ("merge" if node.unique_key else "append"))
-    if strategy in ("insert_overwrite", "microbatch"):
-        return True, f"{strategy}: its partitions or intervals are replaced"
-    return bool(
-        node.unique_key
-    ), f"{strategy} by {', '.join(node.unique_key)}" if node.unique_key else f"{strategy} without a unique_key"
+        return True, f"snapshot by {key}" if node.materialized == "snapshot" else "table: replaced as a whole"
+    chosen = strategy.of(node)
+    if chosen in (strategy.INSERT_OVERWRITE, strategy.MICROBATCH):
+        return True, f"{chosen}: its {'partitions' if chosen == strategy.INSERT_OVERWRITE else 'intervals'} are replaced"
+    return bool(key), f"{chosen} by {key}" if key else f"{chosen} without a unique_key: the same rows can come twice"
 
 
 def _repeatable(subject: _Subject) -> tuple[bool, str]:
-    recorded = _built(subject)
-    if recorded is None:
-        return False, "it is not built yet"
-    trial = try_again(subject.ctx, subject.node, recorded, whole=False)
+    trial = subject.tried(whole=False)
     return trial.changes_nothing, f"built again on the same inputs: {trial.added:,} rows would come, {trial.removed:,} go"
 
 
 def _touches_little(subject: _Subject) -> tuple[bool, str]:
-    recorded = _built(subject)
-    if subject.node.materialized != "incremental":
+    node = subject.node
+    if node.materialized != "incremental":
         return True, "not incremental"
-    if recorded is None:
-        return False, "it is not built yet"
-    trial = try_again(subject.ctx, subject.node, recorded, whole=False)
+    whole_input = node.language == "sql" and node.canonical_sql == node.canonical_incremental_sql
+    if whole_input and not node.config.get("batch_size") and history.declared(node) is None:
+        return False, "every run reads all of its inputs: nothing in its SQL is under is_incremental()"
+    trial = subject.tried(whole=False)
     return (
         trial.rows_written == 0,
         f"a run without news would write {trial.rows_written:,} rows and leave {trial.rows_unchanged:,} as they are",
@@ -114,12 +134,10 @@ def _touches_little(subject: _Subject) -> tuple[bool, str]:
 
 
 def _matches_backfill(subject: _Subject) -> tuple[bool, str]:
-    recorded = _built(subject)
-    if recorded is None:
-        return False, "it is not built yet"
     if subject.node.materialized == "snapshot":
+        subject.built()
         return True, "a snapshot keeps what its source has forgotten; it is never rebuilt"
-    trial = try_again(subject.ctx, subject.node, recorded, whole=True)
+    trial = subject.tried(whole=True)
     return (
         trial.changes_nothing,
         f"built from the beginning: {trial.added:,} rows more, {trial.removed:,} rows less than published",
@@ -127,10 +145,37 @@ def _matches_backfill(subject: _Subject) -> tuple[bool, str]:
 
 
 def _key_tested(subject: _Subject) -> tuple[bool, str]:
-    checks = [c for c in subject.session.project.checks.values() if c.attached_to == subject.node.unique_id]
-    kinds = {c.kind.removeprefix("macro:") for c in checks if c.severity == "error"}
-    unique = bool(kinds & {"unique", "unique_combination_of_columns"})
-    return unique, f"{len(checks)} checks" + ("" if unique else ", none that says its key is unique")
+    """Hard checks, without a filter, say that the grain (or else the unique key) is unique and has no NULL."""
+    key = subject.node.grain or strategy.unique_key(subject.node)
+    if not key:
+        return False, "it declares neither a grain nor a unique_key"
+    wanted = {k.lower() for k in key}
+    hard = [c for c in subject.session.project.checks.values() if c.attached_to == subject.node.unique_id and _is_hard(c)]
+    unique = [c.name for c in hard if (columns := _unique_columns(c)) and columns <= wanted]
+    filled = {str(c.column).lower() for c in hard if _kind(c) == "not_null"}
+    if not unique:
+        return False, f"no hard check says that ({', '.join(key)}) is unique"
+    if wanted - filled:
+        return False, f"no hard check says that {', '.join(k for k in key if k.lower() not in filled)} is never NULL"
+    return True, f"{unique[0]}, and not_null on {', '.join(key)}"
+
+
+def _is_hard(check: CheckSpec) -> bool:
+    """Whether one failing row anywhere in the table blocks."""
+    blocks = check.severity == "error" and check.on_fail == "block" and check.where is None
+    return blocks and holds(1, check.error_if, where=f"{check.location}: check '{check.name}'")
+
+
+def _kind(check: CheckSpec) -> str:
+    return check.kind.removeprefix("macro:").rpartition(".")[2]
+
+
+def _unique_columns(check: CheckSpec) -> set[str]:
+    """The columns that a check says are unique together; empty for other checks."""
+    if _kind(check) == "unique":
+        return {str(check.column).lower()}
+    said = check.arguments.get("combination_of_columns") if _kind(check) == "unique_combination_of_columns" else None
+    return {str(c).lower() for c in said or ()}
 
 
 def _described(field: str) -> Look:
@@ -143,16 +188,36 @@ def _described(field: str) -> Look:
 
 
 def _fresh(subject: _Subject) -> tuple[bool, str]:
-    recorded = _built(subject)
-    if recorded is None:
-        return False, "it is not built yet"
-    every = subject.session.recorded().datasets
-    inputs = [every[d].published_at for d in recorded.inputs if d in every and every[d].published_at]
-    before = [at for at in inputs if at <= recorded.published_at]
-    if not before:
+    """A table that is behind has waited since the first of its inputs that it has not taken in."""
+    recorded = subject.built()
+    inputs = [d for d in recorded.inputs if d in subject.ledger and subject.ledger[d].published_at]
+    if not inputs:
         return True, "it has no recorded inputs"
-    seconds = (datetime.fromisoformat(recorded.published_at) - datetime.fromisoformat(max(before))).total_seconds()
-    return seconds <= FRESH_SECONDS_MAX, f"published {seconds:.0f} s after its newest input"
+    if subject.due and (first := _first_after(subject, inputs, recorded.published_at)):
+        waited = _seconds(first, now_iso())
+        return waited <= FRESH_SECONDS_MAX, f"an input of {first[:19]} waits for {waited:,.0f} s: {subject.due}"
+    before = {d: at for d in inputs if (at := subject.ledger[d].published_at) <= recorded.published_at}
+    if not before:
+        return True, "its inputs have changed nothing since"
+    newest = max(before, key=lambda d: before[d])
+    took = _seconds(before[newest], recorded.published_at)
+    return took <= FRESH_SECONDS_MAX, f"published {took:,.0f} s after its newest input, {newest}"
+
+
+def _first_after(subject: _Subject, inputs: list[str], at: str) -> str | None:
+    """When the first version of `inputs` after `at` was published or landed."""
+    ledger, listed = f"{subject.session.lake.name}.headgate", ", ".join(map(quote_literal, inputs))
+    rows = subject.session.query(
+        f"SELECT min(moment)::VARCHAR AS first FROM (SELECT dataset, published_at AS moment FROM {ledger}.publications UNION ALL "
+        f"SELECT dataset, committed_at FROM {ledger}.loads WHERE status = 'accepted') "
+        f"WHERE dataset IN ({listed}) AND moment > TIMESTAMP {quote_literal(at)}"
+    ).to_pylist()
+    found: str | None = rows[0]["first"]
+    return found
+
+
+def _seconds(since: str, until: str) -> float:
+    return (datetime.fromisoformat(until) - datetime.fromisoformat(since)).total_seconds()
 
 
 def _rolled_back(subject: _Subject) -> tuple[bool, str]:

@@ -242,5 +242,5 @@ def ready(select: o.Select = None, project: o.Project = ".", env: o.Environment 
         s.line(f"\n{len(report.items) - failed} passed, {failed} failed: {'ready' if not failed else 'not ready'}.")
 
     screen.answer(report, draw)
-    if any(not i.passed for i in report.items):
+    if not report.ready:
         raise typer.Exit(EXIT_BLOCKED)
