@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from headgate.declare import shapes
 from headgate.declare.document import Entry, read
-from headgate.declare.keys import PATH_DEFAULTS
+from headgate.declare.ignoring import ignored_in
+from headgate.declare.keys import CONFIGURED, OLD_PATHS, PATH_DEFAULTS
 from headgate.declare.mistakes import Mistakes
 from headgate.declare.quick import Stamp, stamps
 from headgate.declare.settings import Settings
@@ -38,11 +39,15 @@ class Package:
     folder: str
     configs: Mapping[str, Entry]
     variables: Mapping[str, object]
+    settings: Entry = field(default_factory=Entry)  # its dbt_project.yml; empty for the project itself
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """All files by kind: "models" (SQL), "python", "properties", "seeds", "snapshots", "macros", "tests", "generic", "docs"."""
+    """All files by kind.
+
+    "models" (SQL), "python", "properties", "seeds", "snapshots", "macros", "tests", "generic", "fixtures", "analyses", "docs".
+    """
 
     packages: tuple[Package, ...]
     stamps: Mapping[str, Stamp]
@@ -61,7 +66,8 @@ _KINDS = (
     ("seed-paths", {".csv": "seeds", ".yml": "properties", ".yaml": "properties", ".md": "docs"}),
     ("snapshot-paths", {".sql": "snapshots", ".yml": "properties", ".yaml": "properties", ".md": "docs"}),
     ("macro-paths", {".sql": "macros", ".yml": "properties", ".yaml": "properties", ".md": "docs"}),
-    ("test-paths", {".sql": "tests", ".yml": "properties", ".yaml": "properties"}),
+    ("test-paths", {".sql": "tests", ".csv": "fixtures", ".yml": "properties", ".yaml": "properties", ".md": "docs"}),
+    ("analysis-paths", {".sql": "analyses", ".yml": "properties", ".yaml": "properties", ".md": "docs"}),
     ("docs-paths", {".md": "docs"}),
 )
 
@@ -69,19 +75,39 @@ _KINDS = (
 def find_files(settings: Settings, mistakes: Mistakes) -> Files:
     """Look for all files. Folders that do not exist are empty."""
     install = settings.folders["packages-install-path"][0]
-    kinds = tuple(settings.folders)
-    folders = tuple(dict.fromkeys(p for k in kinds if k not in ("analysis-paths",) for p in settings.folders[k]))
+    folders = tuple(dict.fromkeys(p for k in settings.folders for p in settings.folders[k]))
     found = stamps(settings.root, _outermost(folders))
     packages = [Package(settings.name, "", settings.configs, settings.variables)]
     by_kind: dict[str, list[SourceFile]] = {}
-    _sort(settings.name, "", settings.folders, [p for p in found if not p.startswith(install + "/")], by_kind)
+    ignored = ignored_in(Path(settings.root))
+    own = [p for p in found if not p.startswith(install + "/") and not ignored(p)]
+    _sort(settings.name, "", settings.folders, own, by_kind)
     installed = sorted(p for p in found if p.startswith(install + "/") and p.count("/") == install.count("/") + 2)
     for path in (p for p in installed if p.endswith("/dbt_project.yml")):
         folder = path.rpartition("/")[0]
         package, package_folders = _package(settings, path, folder, mistakes)
+        if _twice(package, packages, path, mistakes):
+            continue
         packages.append(package)
-        _sort(package.name, folder + "/", package_folders, [p for p in found if p.startswith(folder + "/")], by_kind)
+        ignored, start = ignored_in(Path(settings.root, folder)), len(folder) + 1
+        inside = [p for p in found if p.startswith(folder + "/") and not ignored(p[start:])]
+        _sort(package.name, folder + "/", package_folders, inside, by_kind)
     return Files(tuple(packages), found, _outermost(folders), {kind: tuple(files) for kind, files in by_kind.items()})
+
+
+def _twice(package: Package, packages: list[Package], path: str, mistakes: Mistakes) -> bool:
+    """Whether a package of this name is there already; the second is left out, which is told."""
+    first = next((p for p in packages if p.name == package.name), None)
+    if first is not None:
+        mistakes.add(
+            "HG-D020",
+            Location(path),
+            f"package '{package.name}' is installed twice, also in {first.folder or 'the project itself'}",
+            expected="one package of a name",
+            todo=f"remove {package.folder}",
+            severity="warning",
+        )
+    return first is not None
 
 
 def _outermost(folders: tuple[str, ...]) -> tuple[str, ...]:
@@ -94,10 +120,15 @@ def _package(settings: Settings, path: str, folder: str, mistakes: Mistakes) -> 
     entry = read(text, path, mistakes) or Entry(path)
     name = shapes.required_name(entry, "the package", mistakes) or PurePosixPath(folder).name
     quiet = Mistakes()  # a package's own slips are its authors' to correct
-    configs = {key: shapes.mapping(entry, key, quiet) for key in ("models", "seeds", "snapshots", "sources", "exposures")}
+    configs = {key: shapes.mapping(entry, key, quiet) for key in CONFIGURED}
     configs["tests"] = shapes.mapping(entry, "data_tests" if "data_tests" in entry else "tests", quiet)
-    folders = {key: shapes.texts(entry, key, quiet) or default for key, default in PATH_DEFAULTS.items()}
-    return Package(name, folder, configs, shapes.plain(shapes.mapping(entry, "vars", quiet))), folders
+    folders = {
+        key: shapes.texts(entry, key, quiet) or shapes.texts(entry, OLD_PATHS.get(key, ""), quiet) or default
+        for key, default in PATH_DEFAULTS.items()
+    }
+    if "source-paths" in entry and "model-paths" not in entry:
+        folders["model-paths"], folders["source-paths"] = folders["source-paths"], ()
+    return Package(name, folder, configs, shapes.plain(shapes.mapping(entry, "vars", quiet)), entry), folders
 
 
 def _sort(

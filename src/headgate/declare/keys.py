@@ -36,6 +36,9 @@ PATH_DEFAULTS = {
     "analysis-paths": ("analyses",),
 }
 
+CONFIGURED = (  # what folder-level configs are of, besides tests
+    "models", "seeds", "snapshots", "sources", "exposures", "unit_tests", "metrics", "semantic-models", "saved-queries",
+)  # fmt: skip
 OLD_PATHS = {"seed-paths": "data-paths", "model-paths": "source-paths"}  # dbt's names before 1.0
 
 # the top of a property file

@@ -16,11 +16,15 @@ from typing import Any
 
 CACHE = ".headgate/cache"
 READING = "reading.json"
-ROOT_FILES = ("headgate.yml", "headgate.yaml", "dbt_project.yml", "profiles.yml", "packages.yml", "dependencies.yml")
+ROOT_FILES = (
+    "headgate.yml", "headgate.yaml", "dbt_project.yml", "profiles.yml", "packages.yml", "dependencies.yml", "selectors.yml",
+    "selectors.yaml", ".dbtignore",
+)  # fmt: skip
 FOLDERS = ("sources", "models", "seeds", "snapshots", "tests", "macros", "docs", "analyses", "dbt_packages")
 SUFFIXES = (".yml", ".yaml", ".sql", ".py", ".csv", ".md")
 
 _DEPTH_MAX = 32
+_NOT_OF_A_PACKAGE = ("target", "logs", "dbt_packages", "dbt_modules", "node_modules", "venv", "integration_tests")
 
 Stamp = tuple[int, int, int]
 """Size in bytes, time of change and time of the inode's change in nanoseconds."""
@@ -61,29 +65,43 @@ def stamps(root: str, folders: Any) -> dict[str, Stamp]:
         except OSError:
             continue
         found[name] = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    above = (_place(root),)
     for folder in folders:
-        for path, status in _files(f"{root}/{folder}", folder):
+        for path, status in _files(f"{root}/{folder}", folder, (*above, _place(f"{root}/{folder}"))):
             found[path] = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return found
 
 
-def _files(folder: str, shown: str, depth: int = 0) -> Iterator[tuple[str, os.stat_result]]:
-    """Files with a known suffix below `folder`. Links are followed, but not into a folder that they lie in."""
+def _place(path: str) -> tuple[int, int]:
+    """Names a folder, whatever links lead to it; (0, 0) for one that is not there."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return 0, 0
+    return status.st_dev, status.st_ino
+
+
+def _files(folder: str, shown: str, above: tuple[tuple[int, int], ...]) -> Iterator[tuple[str, os.stat_result]]:
+    """Files with a known suffix below `folder`. Links are followed, but never into a folder that the walk is in already.
+
+    The folder of an installed package that is a link to a whole repository holds more than the package.
+    """
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
         return
+    left_out = _NOT_OF_A_PACKAGE if any(entry.name == "dbt_project.yml" for entry in entries) else ()
     for entry in entries:
         name = entry.name
-        if name.startswith((".", "__pycache__")):
+        if name.startswith((".", "__pycache__")) or name in left_out:
             continue
         try:
             status = entry.stat()
         except OSError:
             continue
         if stat.S_ISDIR(status.st_mode):
-            circular = entry.is_symlink() and f"{Path(folder).resolve()}/".startswith(f"{Path(entry.path).resolve()}/")
-            if depth < _DEPTH_MAX and not circular:
-                yield from _files(entry.path, f"{shown}/{name}", depth + 1)
+            place = (status.st_dev, status.st_ino)
+            if len(above) < _DEPTH_MAX and place not in above:
+                yield from _files(f"{folder}/{name}", f"{shown}/{name}", (*above, place))
         elif name.endswith(SUFFIXES):
             yield f"{shown}/{name}", status

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from headgate.declare import keys, shapes
@@ -87,7 +87,7 @@ def read_settings(root: str, environment: str, variables: Mapping[str, Any], mis
             **variables,
         },
         folders=_folders(entry, mistakes),
-        configs={key: shapes.mapping(entry, key, mistakes) for key in ("models", "seeds", "snapshots", "sources", "exposures")}
+        configs={key: shapes.mapping(entry, key, mistakes) for key in keys.CONFIGURED}
         | {"tests": shapes.mapping(entry, "data_tests" if "data_tests" in entry else "tests", mistakes)},
         prices=_prices(entry, mistakes),
         quotas=_quotas(entry, mistakes),
@@ -180,9 +180,19 @@ def _absolute(root: str, path: str) -> str:
 
 def _folders(entry: Entry, mistakes: Mistakes) -> dict[str, tuple[str, ...]]:
     found = {
-        key: tuple(p.strip("/") for p in shapes.texts(entry, key, mistakes)) or default
+        key: tuple(PurePosixPath(p).as_posix().strip("/") for p in shapes.texts(entry, key, mistakes)) or default
         for key, default in keys.PATH_DEFAULTS.items()
     }
+    for key, old in keys.OLD_PATHS.items() if entry.file == DBT_FILE else ():
+        if key not in entry and old in entry:
+            found[key] = tuple(p.strip("/") for p in shapes.texts(entry, old, mistakes))
+            mistakes.add(
+                "HG-D013",
+                entry.at(old),
+                f"'{old}' is dbt's old name of '{key}': it is read as that",
+                suggestion=key,
+                severity="notice",
+            )
     found["packages-install-path"] = (shapes.text(entry, "packages-install-path", mistakes, "dbt_packages") or "dbt_packages",)
     for key, paths in found.items():
         for path in paths:
