@@ -146,7 +146,8 @@ def test_the_production_environment_has_no_prefix(declared_project: Make) -> Non
 
 
 def test_checks(declared_project: Make) -> None:
-    checks = load(declared_project(ORDINARY)).checks
+    found = load(declared_project(ORDINARY)).checks
+    checks = {c.unique_id.rsplit(".", c.unique_id.count(".") - 2)[0]: c for c in found.values()}
     assert set(checks) == {
         "test.shop.unique_fct_orders_order_id",
         "test.shop.not_null_fct_orders_order_id",
@@ -156,6 +157,8 @@ def test_checks(declared_project: Make) -> None:
         "test.shop.source_not_null_shop_orders_order_id",
         "test.shop.no_bad_orders",
     }
+    hashed = "test.shop.unique_fct_orders_order_id.523ddb6ce5"
+    assert hashed in found  # dbt's id, to the letter
     warned = checks["test.shop.not_null_fct_orders_order_id"]
     assert (warned.severity, warned.where, warned.column, warned.attached_to) == (
         "warn", "order_id > 1", "order_id", "model.shop.fct_orders",

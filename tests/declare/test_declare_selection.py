@@ -78,7 +78,9 @@ def project(declared_project: Callable[[str], Path]) -> Project:
     ],
 )
 def test_selectors(project: Project, expression: str, expected: str) -> None:
-    names = {uid.rpartition(".")[2] for uid in declare.select(project, [expression])}
+    names = {
+        uid.split(".")[2] if uid.startswith("test.") else uid.rpartition(".")[2] for uid in declare.select(project, [expression])
+    }
     assert names == set(expected.split())
 
 

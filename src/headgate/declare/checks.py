@@ -21,18 +21,18 @@ from headgate.declare.models import ref_of, source_of
 from headgate.declare.naming import default_schema
 from headgate.declare.properties import Declared, Properties, severity_for, tags_of
 from headgate.declare.reading import Reading
-from headgate.declare.relations import TemplateRelation
 from headgate.declare.sandbox import TemplateFailed, render
+from headgate.declare.testnames import generic_name, generic_short_name, test_id, test_metadata
 from headgate.ports.plugins import manifests
 from headgate.ports.source import Manifest
 from headgate.spec.errors import Location
 from headgate.spec.project import CheckSpec, ColumnSpec
+from headgate.declare.relations import TemplateRelation
 
 _REF = re.compile(
     r"^\s*(?:\{\{)?\s*ref\(\s*(?:['\"](\w+)['\"]\s*,\s*)?['\"](\w+)['\"]\s*(?:,\s*v(?:ersion)?\s*=\s*['\"]?(\w+)['\"]?\s*)?\)\s*(?:\}\})?\s*$"
 )
 _SOURCE = re.compile(r"^\s*(?:\{\{)?\s*source\(\s*['\"](\w+)['\"]\s*,\s*['\"](\w+)['\"]\s*\)\s*(?:\}\})?\s*$")
-_NAME_MAX = 63  # dbt's: longer names are cut and hashed
 _COMPARISON = re.compile(r"^\s*(!=|<>|=|==|<=|>=|<|>|between\b).+", re.I | re.S)
 
 
@@ -46,6 +46,7 @@ class Subject:
     label: str
     columns: Mapping[str, ColumnSpec]
     entry: Entry
+    reference: str  # as a template refers to it: ref('orders')
     prefix: str = ""  # "source_" for a source's table
 
 
@@ -99,7 +100,10 @@ class CheckReader:
         ok = self._check_arguments(resolved, arguments, places, place, where, column)
         if not ok or config.get("enabled") is False:
             return
-        name = str(body.get("name") or _generated(kind, subject, column, arguments))
+        written = {**arguments, **({"column_name": column} if column else {})}
+        full = generic_name(kind, subject.prefix, subject.name, written)
+        name, metadata = str(body.get("name") or full), test_metadata(kind, subject.reference, written)
+        short = name if "name" in body else generic_short_name(kind, subject.prefix, subject.name, full)
         depends, arguments = self._resolve_arguments(arguments, places, resolved, subject, place)
         raw = ""
         if resolved.startswith("macro:"):
@@ -117,6 +121,8 @@ class CheckReader:
             raw,
             config,
             subject.package,
+            metadata=metadata,
+            alias=short,
             own_name="name" in body,
         )
 
@@ -287,17 +293,21 @@ class CheckReader:
         config: Mapping[str, Any],
         package: str,
         *,
-        own_name: bool,
+        metadata: Mapping[str, Any] | None = None,
+        alias: str = "",
+        own_name: bool = False,
     ) -> None:
-        first = self.found.get(f"test.{package}.{name}")
+        unique_id = test_id(package, name, metadata)
+        first = self.found.get(unique_id)
+        if own_name and first is None and not self.reading.settings.dbt:  # dbt takes a name twice when what is tested differs
+            first = next((c for c in self.found.values() if c.name == name and c.package == package), None)
         if first is not None:
-            same = (first.attached_to, first.column, dict(first.arguments), first.where)
-            twice = same == (attached, column, dict(arguments), config.get("where"))
+            twice = first.unique_id == unique_id and first.where == config.get("where") and kind != "singular"
             if own_name or kind == "singular" or twice:
-                self._clash(name, place, first, twice=twice and not own_name)
+                self._clash(name, place, first, twice=twice)
                 return
-            name = f"{name}_{_short([arguments, config, column])}"
-        unique_id = f"test.{package}.{name}"
+            name = f"{name}_{_short([arguments, config, column])}"  # dbt cannot tell tests apart that differ in config alone
+            unique_id = test_id(package, name, metadata)
         severity = str(config.get("severity") or "error").lower()
         self.found[unique_id] = CheckSpec(
             unique_id=unique_id,
@@ -316,7 +326,9 @@ class CheckReader:
             fail_calc=str(config.get("fail_calc") or "count(*)"),
             where=config.get("where"),
             limit=config.get("limit"),
-            failures_table=self._failures_table(name, config),
+            failures_table=self._failures_table(alias or name, config),
+            metadata=metadata or {},
+            alias=str(config.get("alias") or alias or name),
             on_fail=str(config.get("on_fail") or "block"),
             tags=tags_of(config.get("tags")),
             meta=config.get("meta") or {},
@@ -386,7 +398,6 @@ class CheckReader:
             text,
             config,
             file.package,
-            own_name=True,
         )
 
     def _recording(self, recorder: Recorder) -> dict[str, Any]:
@@ -411,11 +422,15 @@ def subjects(drafts: Mapping[str, Draft], written: Mapping[str, Declared], links
         if draft.patch is not None:
             entry = draft.patch.entry
             label = f"{draft.resource_type} '{draft.name}'"
-            yield Subject(draft.unique_id, draft.name, draft.package, label, columns_of(entry), entry)
+            name, version = draft.name, draft.version
+            reference = f"ref('{name}', version='{version}')" if version else f"ref('{name}')"
+            name = f"{name}_v{version}" if version else name
+            yield Subject(draft.unique_id, name, draft.package, label, columns_of(entry), entry, reference)
     for unique_id, declared in written.items():
         table = links.sources[unique_id]
         label = f"source table '{table.source}.{table.name}'"
-        yield Subject(unique_id, f"{table.source}_{table.name}", table.package, label, table.columns, declared.entry, "source_")
+        name, reference = f"{table.source}_{table.name}", f"source('{table.source}', '{table.name}')"
+        yield Subject(unique_id, name, table.package, label, table.columns, declared.entry, reference, "source_")
 
 
 def _named(value: Any) -> tuple[str, Entry, Location | None] | None:
@@ -461,18 +476,6 @@ def _is_a(value: Any, type_name: str) -> bool:
         "list": isinstance(value, list),
         "mapping": isinstance(value, dict),
     }.get(type_name, True)
-
-
-def _generated(kind: str, subject: Subject, column: str | None, arguments: Mapping[str, Any]) -> str:
-    """dbt's name of a generic test: kind, subject, column and arguments; long ones are cut and hashed."""
-    flat: list[str] = []
-    for _, value in sorted({**arguments, **({"column_name": column} if column else {})}.items()):
-        parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
-        flat += [re.sub(r"[^0-9a-zA-Z_]+", "_", str(part)) for part in parts]
-    full = f"{subject.prefix}{kind.replace('.', '_')}_{subject.name}" + ("_" + "__".join(flat) if flat else "")
-    if len(full) < _NAME_MAX + 1:
-        return full
-    return full[:30] + "_" + hashlib.md5(full.encode(), usedforsecurity=False).hexdigest()
 
 
 def _short(value: Any) -> str:

@@ -169,7 +169,7 @@ class CheckSpec:
     "singular". `arguments` are those of the test without `model` and `column_name`. `severity` "error" is hard and blocks.
     """
 
-    unique_id: str  # test.<package>.<name>
+    unique_id: str  # dbt's: test.<package>.<name>, and for a generic test a hash of how it is written
     name: str
     kind: str
     package: str
@@ -193,6 +193,8 @@ class CheckSpec:
     path: str = ""  # relative to the package's folder: of a singular test its file, of a generic one the property file
     config: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
+    alias: str = ""  # the name as a relation or a file bears it: long ones are cut and hashed
+    metadata: Mapping[str, Any] = field(default_factory=dict)  # of a generic test as written: name, namespace, kwargs
 
 
 @dataclass(frozen=True, slots=True)
