@@ -122,7 +122,7 @@ class Oracle:
             return ordered([h[:5] for h in self.history[model]])
         if model in DIMENSIONS:
             return ordered(self._dimension(model))
-        return ordered(_ROWS[model](self, self.rows(model)))
+        return ordered(_ROWS[model](self, self.rows("by_batch" if model == "shown" else model)))  # a view moves with its table
 
     def _plain(self, events: Any) -> Rows:
         return [(e.id, e.k, self.shop.happened(e), self.shop.at(e.changed), e.v) for e in events]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -50,7 +50,8 @@ class Due:
 class Question:
     """What is asked: `whole` (everything anew), a range, whether inputs or code changed, and which rows arrived, where known.
 
-    `seen` has the print of each interval's input rows, if they were looked at: a done interval whose print is another got other rows.
+    `seen` has the print of each interval's input rows, if they were looked at: an interval that the present code has built of rows with
+    another print got other rows.
     """
 
     now: str
@@ -81,7 +82,7 @@ def due(node: Node, batches: Batches, recorded: RecordedDataset | None, asked: Q
         _add(chosen, lacking)
         reasons.append(("missing", f"{len(lacking)} of {total} intervals missing: {spans(lacking)}"))
     if not (asked.since or asked.until):
-        _again(batches, ledger, (start, end), asked, now, chosen, reasons, notes)
+        _again(batches, ledger, (start, end), asked, node.code_fingerprint, now, chosen, reasons, notes)
     if asked.code_changed and not chosen:
         newest = Interval(*(f"{at.isoformat()}" for at in (step(end, batches.size, -1), end)))
         chosen[newest.start] = newest
@@ -126,6 +127,7 @@ def _again(
     ledger: Ledger,
     span: tuple[datetime, datetime],
     asked: Question,
+    code: str,
     now: datetime,
     chosen: dict[str, Interval],
     reasons: list[tuple[str, str]],
@@ -133,7 +135,7 @@ def _again(
 ) -> None:
     """Add the done intervals that have to be built again."""
     if asked.arrivals is not None:
-        late, waiting = late_intervals(batches, ledger, asked.arrivals, now, asked.seen)
+        late, waiting = late_intervals(batches, ledger, asked.arrivals, now, asked.seen, {code, *asked.same_codes})
         _add(chosen, late)
         if late:
             reasons.append(("late", f"{_count(late)} got rows after they were built: {spans(late)}"))
@@ -154,21 +156,22 @@ def _again(
 
 
 def late_intervals(
-    batches: Batches, ledger: Ledger, arrivals: Arrivals, now: datetime, seen: Seen | None = None
+    batches: Batches, ledger: Ledger, arrivals: Arrivals, now: datetime, seen: Seen | None = None, codes: Collection[str] = ()
 ) -> tuple[tuple[Interval, ...], tuple[Interval, ...]]:
     """Done intervals whose input rows are others than at their newest build: those to build again now, and those that wait or stay.
 
-    With `seen` that is exact: rows that were loaded before the build and not visible to it count, and rows that are gone. Else the rows'
-    newest time of loading is compared with the time of the build. What was open when it was built, or is within the lookback of the open interval, never waits.
+    With `seen` that is exact for what `codes` have built: rows that were loaded before the build and not visible to it count, and rows
+    that are gone. Else the rows' newest time of loading is compared with the time of the build. What was open when it was built, or is
+    within the lookback of the open interval, never waits.
     """
     again: list[Interval] = []
     waiting: list[Interval] = []
-    known = {d.start.isoformat() for d in ledger.newest() if d.seen} if seen is not None else set()
+    known = {d.start.isoformat() for d in ledger.newest() if d.seen and d.code in codes} if seen is not None else set()
     for start_text in sorted({*arrivals, *known}):
         start = moment(start_text)
         end = step(start, batches.size)
         built = ledger.last(start, end)
-        if built is None or not _moved(built, end, arrivals.get(start_text), seen):
+        if built is None or not _moved(built, end, arrivals.get(start_text), seen if built.code in codes else None):
             continue
         recent = built.at < end or start >= step(floor(now, batches.size), batches.size, -batches.lookback)
         ripe = recent or _ripe(batches, built, now)

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from headgate.plan.due import Arrivals, Question, Seen, due
@@ -48,6 +48,19 @@ def arrivals_sql(node: Node, input_sql: str, *, loaded_at: str | None = "_loaded
     known = f"WHERE {quote_ident(batches.event_time)} IS NOT NULL"
     selected = f"{start} AS start, {newest} AS newest, count(*)::VARCHAR{loads} AS seen"
     return f"SELECT {selected} FROM (\n{inner}\n) AS input {known} GROUP BY 1 ORDER BY 1"
+
+
+def parent_sql(node: Node, relation_sql: str, event_time: str, columns: Sequence[str]) -> str:
+    """The query for (start, print) of the intervals of `node` over a parent that batches read by its `event_time`: how many rows there
+    are, and what stands in `columns`."""
+    batches = batches_of(node)
+    if batches is None:
+        raise ValueError(f"{node.name} is not built by intervals")
+    column = quote_ident(event_time)
+    start = f"strftime(date_trunc('{batches.size}', CAST({column} AS TIMESTAMP))::TIMESTAMP, '{_FORMAT}')"
+    content = f"hash({', '.join(map(quote_ident, columns))})"
+    printed = f"count(*)::VARCHAR || '-' || sum({content})::VARCHAR"
+    return f"SELECT {start} AS start, {printed} AS seen FROM {relation_sql} AS input WHERE {column} IS NOT NULL GROUP BY 1"
 
 
 def arrivals_of(rows: Iterable[tuple[str, str | None, str]]) -> Arrivals:

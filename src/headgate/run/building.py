@@ -10,10 +10,12 @@ from typing import Any
 import duckdb
 
 from headgate.gate.weigh import Tools
+from headgate.plan.due import Arrivals, Seen
 from headgate.plan.intervals import NO_ROWS, SEEN
-from headgate.plan.reconcile import arrivals_of, arrivals_sql, narrowed, seen_of
+from headgate.plan.reconcile import narrowed
 from headgate.plan.versions import recorded_inputs, unchanged
 from headgate.ports.engine import Cursor, Workspace
+from headgate.run.arriving import arrived
 from headgate.run.context import RunContext
 from headgate.run.external import external_rows, external_versions
 from headgate.run.gating import CHECK_PREFIX, checks_of, rows_of, tools_for, weigh_node, with_proof
@@ -28,7 +30,7 @@ from headgate.spec.staged import DELTA, Interval, RowCounts, Staged
 from headgate.spec.steps import Plan, Step
 from headgate.spec.verdicts import GateResult
 from headgate.transform.build import build
-from headgate.transform.context import Scene, compiled, names_for
+from headgate.transform.context import Scene, names_for
 from headgate.transform.inferred import infer
 
 
@@ -118,9 +120,8 @@ class Builder:
         A booked interval that gets rows later is a late one, and is built then.
         """
         recorded = self.recorded.datasets.get(step.dataset)
-        rows = self._arrivals(node)
-        seen = seen_of(rows)
-        exact = narrowed(step, self.ctx.project, recorded, arrivals_of(rows), self.ctx.clock.run_started_at, seen)
+        arrivals, seen = self._arrived(node)
+        exact = narrowed(step, self.ctx.project, recorded, arrivals, self.ctx.clock.run_started_at, seen)
         wanted = exact.intervals
         whole = recorded is None or step.build == "full"
         if not wanted and whole:
@@ -153,15 +154,12 @@ class Builder:
         )
         return (*staged[:1], *booked, *staged[1:]) if whole else (*booked, *staged)
 
-    def _arrivals(self, node: Node) -> list[tuple[str, str | None, str]]:
+    def _arrived(self, node: Node) -> tuple[Arrivals, Seen]:
         """Which intervals of `node` have input rows, when the newest of each was loaded, and a print of them, as this run sees its
         parents."""
         cursor = self.workspace.cursor()
         try:
-            sql = compiled(self._scene(cursor), node)
-            names = {str(row[0]).lower() for row in cursor.execute(f"DESCRIBE {sql}").fetchall()}
-            loaded_at = "_loaded_at" if "_loaded_at" in names else None
-            return list(cursor.execute(arrivals_sql(node, sql, loaded_at=loaded_at)).fetchall())
+            return arrived(self._scene(cursor), node)
         except duckdb.Error as error:
             raise EngineFailed(
                 f"{node.location}: {node.name}: {error}", expected="SQL that runs on the parents as they are now"
