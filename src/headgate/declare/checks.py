@@ -27,7 +27,7 @@ from headgate.ports.plugins import manifests
 from headgate.ports.source import Manifest
 from headgate.spec.errors import Location
 from headgate.spec.project import CheckSpec, ColumnSpec
-from headgate.declare.relations import TemplateRelation
+from headgate.spec.templating import TemplateRelation
 
 _REF = re.compile(
     r"^\s*(?:\{\{)?\s*ref\(\s*(?:['\"](\w+)['\"]\s*,\s*)?['\"](\w+)['\"]\s*(?:,\s*v(?:ersion)?\s*=\s*['\"]?(\w+)['\"]?\s*)?\)\s*(?:\}\})?\s*$"

@@ -18,9 +18,9 @@ from typing import Any
 
 from headgate.declare.macros import Return, Scope
 from headgate.declare.mistakes import nearest
-from headgate.declare.relations import TemplateRelation
 from headgate.declare.sandbox import MACROS, CompilerError
 from headgate.spec.names import quote_ident
+from headgate.spec.templating import ColumnFactory, RelationFactory, TemplateRelation
 
 PARSE_CLOCK = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 _MISSING: Any = object()
@@ -338,7 +338,7 @@ def constant_names(now: dt.datetime = PARSE_CLOCK) -> dict[str, Any]:
         "exceptions": Names(warn=_quiet, **dict.fromkeys(_FAILURES.split(), _fail)),
         "modules": _modules(now),
         "flags": Names(WHICH="parse", FULL_REFRESH=False, EMPTY=False, STORE_FAILURES=False, INTROSPECT=True),
-        "api": Names(Relation=TemplateRelation, Column=_COLUMN_API),
+        "api": Names(Relation=RelationFactory(), Column=ColumnFactory()),
         "return": _leave,
         "log": _quiet,
         "print": _quiet,
@@ -370,21 +370,6 @@ def constant_names(now: dt.datetime = PARSE_CLOCK) -> dict[str, Any]:
         "is_incremental": lambda: False,
         "should_full_refresh": lambda: False,
     }
-
-
-def _string_type(size: Any = None) -> str:
-    return "VARCHAR"
-
-
-def _numeric_type(dtype: str = "DECIMAL", precision: Any = None, size: Any = None) -> str:
-    return dtype if precision is None else f"{dtype}({precision},{size})"
-
-
-def _translate_type(dtype: str) -> str:
-    return {"STRING": "VARCHAR", "TIMESTAMP": "TIMESTAMP", "FLOAT": "DOUBLE", "INTEGER": "INTEGER"}.get(dtype.upper(), dtype)
-
-
-_COLUMN_API = Names(string_type=_string_type, numeric_type=_numeric_type, translate_type=_translate_type)
 
 
 def _copy(value: Any) -> Any:

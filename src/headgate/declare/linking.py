@@ -13,11 +13,12 @@ from headgate.declare.memory import key_of
 from headgate.declare.mistakes import Mistakes, nearest
 from headgate.declare.models import model_names, note, ref_of, source_of
 from headgate.declare.reading import Reading
-from headgate.declare.relations import Subquery, TemplateRelation, relation_of
 from headgate.declare.sandbox import MACROS, CompilerError, TemplateFailed, render
 from headgate.declare.sql import check_query
 from headgate.spec.errors import Location
+from headgate.spec.names import Relation, quote_ident
 from headgate.spec.project import SourceTable
+from headgate.spec.templating import TemplateRelation
 
 Place = Callable[[], Location]
 """Finds a place when it is needed: most references are right, and looking costs more than resolving."""
@@ -210,8 +211,14 @@ def link_names(draft: Draft, links: Links, reading: Reading, recorder: Recorder)
 def relation_for(node: Draft, catalog: str) -> TemplateRelation:
     """How `node` is read: by its published name, or, ephemeral, by the name of the subquery put in front."""
     if node.materialized == "ephemeral":
-        return Subquery(catalog, node.relation.schema, ephemeral_name(node.name))
+        name = ephemeral_name(node.name)
+        return TemplateRelation(catalog, node.relation.schema, name, "cte", quote_ident(name))
     return relation_of(node.relation, catalog, "view" if node.materialized == "view" else "table")
+
+
+def relation_of(relation: Relation, catalog: str, type: str | None = None) -> TemplateRelation:
+    """The template's view of a relation in `catalog`."""
+    return TemplateRelation(catalog, relation.schema, relation.name, type)
 
 
 def ephemeral_name(name: str) -> str:

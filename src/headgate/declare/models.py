@@ -20,10 +20,10 @@ from headgate.declare.memory import key_of
 from headgate.declare.mistakes import nearest
 from headgate.declare.properties import Patch, Properties, severity_for
 from headgate.declare.reading import Reading
-from headgate.declare.relations import TemplateRelation
 from headgate.declare.sandbox import MACROS, CompilerError, TemplateFailed, render
 from headgate.declare.syntax import parsed
 from headgate.spec.errors import Location
+from headgate.spec.templating import TemplateRelation
 
 _SNAPSHOT = re.compile(r"\{%[-+]?\s*snapshot\s+([A-Za-z_]\w*)\s*[-+]?%\}(.*?)\{%[-+]?\s*endsnapshot\s*[-+]?%\}", re.S)
 

@@ -16,6 +16,7 @@ from headgate.ports.engine import Cursor, Lake, Workspace
 from headgate.ports.templates import Templates
 from headgate.spec.clock import Clock
 from headgate.spec.errors import EngineFailed, StatefulTarget
+from headgate.spec.invocation import UNCALLED, Invocation
 from headgate.spec.names import Column
 from headgate.spec.project import Node, Project
 from headgate.spec.recorded import RecordedDataset
@@ -46,6 +47,7 @@ def build(
     resolve: Resolve = ordinary,
     rows_expected: int | None = None,
     cursor: Cursor | None = None,
+    invocation: Invocation = UNCALLED,
 ) -> Staged:
     """Stage `node` and return what was staged; its children read it from now on under its ordinary name.
 
@@ -63,7 +65,7 @@ def build(
         scene = Scene(
             project, templates, lake, workspace, own, clock, resolve, interval,
             incremental=target is not None and node.materialized == "incremental" and not _empty(recorded),
-            this_sql=target_sql, run_id=workspace.run_id,
+            this_sql=target_sql, run_id=workspace.run_id, invocation=invocation,
         )  # fmt: skip
         job = Job(
             node, project, lake, workspace, own, clock, interval, base_version, recorded, inputs or {}, target, target_sql,

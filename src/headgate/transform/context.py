@@ -15,14 +15,17 @@ from headgate.ports.engine import Cursor, Lake, Workspace
 from headgate.ports.templates import Templates
 from headgate.spec.clock import Clock
 from headgate.spec.errors import DeclarationError
+from headgate.spec.invocation import UNCALLED, Invocation
 from headgate.spec.names import Relation, quote_ident
 from headgate.spec.project import Node, Project, SourceTable
+from headgate.spec.results import Response, ResultTable, StatementResult, response
 from headgate.spec.staged import Interval
+from headgate.spec.templating import ColumnFactory, RelationFactory, TemplateRelation
 from headgate.transform.adapter import Adapter, query
 from headgate.transform.clock import pin
 from headgate.transform.ephemeral import Inlined, wrap
+from headgate.transform.graph import Graph, model_of
 from headgate.transform.job import day_or_moment
-from headgate.transform.relation import ResultTable, StatementResult, TemplateRelation
 
 Resolve = Callable[[str], str | None]  # unique id -> the SQL relation to read instead of the ordinary one, or None
 
@@ -47,6 +50,7 @@ class Scene:
     incremental: bool = False
     this_sql: str | None = None
     run_id: str = ""
+    invocation: Invocation = UNCALLED
     inlined: Inlined = field(default_factory=Inlined)
     read: dict[str, str] = field(default_factory=dict)  # SQL that was read -> the published name of the same relation
 
@@ -71,21 +75,92 @@ def names_for(scene: Scene, node: Node | None) -> dict[str, Any]:
         "run_query": reader.run_query,
         "statement": reader.statement,
         "store_result": reader.store_result,
+        "store_raw_result": reader.store_raw_result,
         "load_result": reader.load_result,
         "run_started_at": datetime.fromisoformat(scene.clock.run_started_at).replace(tzinfo=UTC),
         "invocation_id": scene.run_id,
         "thread_id": "step",
+        "api": _Api(scene),
+        "graph": reader.graph,
+        "flags": _Flags(scene.invocation.flags()),
+        "invocation_args_dict": scene.invocation.args(),
+        "selected_resources": list(scene.invocation.selected),
+        "log": _log(scene.invocation),
+        "print": _print(scene.invocation),
     }
     where = str(node.location) if node is not None else scene.project.name
     adapter = Adapter(scene.lake, scene.workspace, scene.cursor, scene.templates, names, where)
     names["adapter"] = adapter
-    names["load_relation"] = adapter.load_relation
+    names["load_relation"] = names["load_cached_relation"] = adapter.load_relation
     if node is not None:
-        names["this"] = reader.this()
-        names["model"] = model_of(node, scene.interval, scene.lake.name)
-        names["config"] = TemplateConfig(node)
+        names |= _of_node(scene, node, reader)
     names["builtins"] = {k: names[k] for k in ("ref", "source", "config") if k in names}
     return names
+
+
+def _of_node(scene: Scene, node: Node, reader: Reader) -> dict[str, Any]:
+    """The names that a node's own templates have besides."""
+    return {
+        "this": reader.this(),
+        "model": model_of(node, scene.interval, scene.lake.name),
+        "config": TemplateConfig(node),
+        "database": scene.lake.name,
+        "schema": node.relation.schema,
+        "pre_hooks": _hooks(node, "pre"),
+        "post_hooks": _hooks(node, "post"),
+    }
+
+
+def _hooks(node: Node, when: str) -> list[dict[str, Any]]:
+    """A node's hooks as dbt's mappings."""
+    declared = node.config.get(f"{when}_hook") or node.config.get(f"{when}-hook") or ()
+    parts = (declared,) if isinstance(declared, str | Mapping) else declared
+    return [{"sql": p["sql"], "transaction": p.get("transaction", True)} if isinstance(p, Mapping) else _hook(p) for p in parts]
+
+
+def _hook(sql: Any) -> dict[str, Any]:
+    return {"sql": str(sql), "transaction": True}
+
+
+class _Flags:
+    """`flags`: dbt's flags by their names in capitals."""
+
+    def __init__(self, flags: Mapping[str, Any]) -> None:
+        self.__dict__.update(flags)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The flag, or `default`."""
+        return self.__dict__.get(name.upper(), default)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.__dict__[name.upper()]
+
+
+class _Api:
+    """`api`: makers of relations and columns. What they make reads what the run has staged."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.Relation = RelationFactory(scene.workspace.resolve, scene.lake.name)
+        self.Column = ColumnFactory()
+
+    def __getitem__(self, name: str) -> Any:
+        return {"Relation": self.Relation, "Column": self.Column}[name]
+
+
+def _log(invocation: Invocation) -> Callable[..., str]:
+    def log(msg: Any, info: bool = False) -> str:
+        invocation.say(str(msg), info)
+        return ""
+
+    return log
+
+
+def _print(invocation: Invocation) -> Callable[..., str]:
+    def write(msg: Any = "") -> str:
+        invocation.say(str(msg), True)
+        return ""
+
+    return write
 
 
 class TemplateConfig:
@@ -113,47 +188,25 @@ class TemplateConfig:
 
     def meta_get(self, name: str, default: Any = None) -> Any:
         """The value of a key of `meta`, or `default`."""
-        return self._node.meta.get(name, default)
+        found = self._node.meta.get(name, (self._node.config.get("meta") or {}).get(name))
+        return default if found is None else found
+
+    def meta_require(self, name: str) -> Any:
+        """The value of a key of `meta`. Raises DeclarationError when it is not set."""
+        found = self.meta_get(name)
+        if found is None:
+            raise DeclarationError(
+                f"{self._node.location}: {self._node.name} does not set meta '{name}'", expected=f"meta {name}"
+            )
+        return found
 
     def persist_relation_docs(self) -> bool:
-        """Descriptions are always kept."""
-        return True
+        """Whether descriptions are stored on relations."""
+        return bool((self.get("persist_docs") or {}).get("relation"))
 
     def persist_column_docs(self) -> bool:
-        """Descriptions are always kept."""
-        return True
-
-
-def model_of(node: Node, interval: Interval | None, database: str) -> dict[str, Any]:
-    """dbt's `model` dictionary."""
-    model: dict[str, Any] = {
-        "unique_id": node.unique_id,
-        "name": node.name,
-        "alias": node.relation.name,
-        "schema": node.relation.schema,
-        "database": database,
-        "package_name": node.package,
-        "resource_type": node.resource_type,
-        "path": node.path,
-        "original_file_path": node.path,
-        "language": node.language,
-        "config": {**node.config, "materialized": node.materialized},
-        "tags": list(node.tags),
-        "meta": dict(node.meta),
-        "description": node.description,
-        "columns": {name: {"name": name, "description": c.description} for name, c in node.columns.items()},
-        "depends_on": {"nodes": list(node.depends_on)},
-        "fqn": list(node.fqn),
-        "checksum": {"name": "headgate", "checksum": node.code_fingerprint},
-        "raw_code": node.raw_code,
-    }
-    if interval is not None:
-        model["batch"] = {
-            "id": interval.start,
-            "event_time_start": datetime.fromisoformat(interval.start).replace(tzinfo=UTC),
-            "event_time_end": datetime.fromisoformat(interval.end).replace(tzinfo=UTC),
-        }
-    return model
+        """Whether descriptions are stored on columns."""
+        return bool((self.get("persist_docs") or {}).get("columns"))
 
 
 class Reader:
@@ -163,6 +216,7 @@ class Reader:
         self._scene, self._node = scene, node
         self._results: dict[str, StatementResult] = {}
         self._index = index_of(scene.project)
+        self.graph = self._index.graph(scene.lake.name)
 
     @property
     def _where(self) -> str:
@@ -234,7 +288,7 @@ class Reader:
         """dbt's statement block: run the block's SQL, keep its result under `name`."""
         result = self.run_query(caller()) if caller is not None else ResultTable((), ())
         if name is not None:
-            self.store_result(name, "OK", result)
+            self.store_result(name, response(len(result)), result)
         return ""
 
     def store_result(self, name: str, response: Any, agate_table: Any = None) -> str:
@@ -242,6 +296,17 @@ class Reader:
         table = agate_table if agate_table is not None else ResultTable((), ())
         self._results[name] = StatementResult(table=table, data=[tuple(r) for r in table], response=response)
         return ""
+
+    def store_raw_result(
+        self,
+        name: str,
+        message: str | None = None,
+        code: str | None = None,
+        rows_affected: str | None = None,
+        agate_table: Any = None,
+    ) -> str:
+        """Keep a result under `name` by the parts of its response."""
+        return self.store_result(name, Response(_message=message, code=code, rows_affected=rows_affected), agate_table)
 
     def load_result(self, name: str) -> StatementResult | None:
         """The result kept under `name`, or None."""
@@ -256,9 +321,14 @@ class Index:
         self._nodes: dict[str, list[Node]] = {}
         for node in project.nodes.values():
             self._nodes.setdefault(node.name, []).append(node)
+        self._graphs: dict[str, Graph] = {}
         self._sources: dict[tuple[str, str], list[SourceTable]] = {}
         for source in project.sources.values():
             self._sources.setdefault((source.source, source.name), []).append(source)
+
+    def graph(self, database: str) -> Graph:
+        """dbt's `graph` of the project."""
+        return self._graphs.setdefault(database, Graph(self.project, database))
 
     def node(self, name: str, package: str | None, version: str | None, reader: Node | None) -> Node | None:
         """The node that `name` means to `reader`: of the named package, else of the reader's own, else of any."""

@@ -1,0 +1,247 @@
+"""dbt's `graph` and `model`: the project as templates may walk it, in dbt's shapes. Each part is made when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from headgate.spec.declared import Resource
+from headgate.spec.names import Relation
+from headgate.spec.project import CheckSpec, ColumnSpec, Exposure, Node, Project, SourceTable
+from headgate.spec.staged import Interval
+
+
+class Graph(Mapping[str, Any]):
+    """`graph`: `nodes`, `sources`, `exposures`, `metrics`, `groups`, `semantic_models` and `saved_queries`, by unique id."""
+
+    def __init__(self, project: Project, database: str) -> None:
+        self._project, self._database = project, database
+        self._made: dict[str, dict[str, Any]] = {}
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        if key not in self._made:
+            self._made[key] = _PARTS[key](self._project, self._database)
+        return self._made[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_PARTS)
+
+    def __len__(self) -> int:
+        return len(_PARTS)
+
+
+def model_of(node: Node, interval: Interval | None, database: str) -> dict[str, Any]:
+    """dbt's `model` dictionary; with `batch` for an interval."""
+    model = node_of(node, database)
+    model["batch"] = None
+    if interval is not None:
+        model["batch"] = {
+            "id": _batch_id(interval, node.config),
+            "event_time_start": datetime.fromisoformat(interval.start).replace(tzinfo=UTC),
+            "event_time_end": datetime.fromisoformat(interval.end).replace(tzinfo=UTC),
+        }
+    return model
+
+
+def _batch_id(interval: Interval, config: Mapping[str, Any]) -> str:
+    """dbt's name of a batch: its begin to the precision of its size."""
+    digits = {"year": 4, "month": 7, "day": 10}.get(str(config.get("batch_size")), 13)
+    return interval.start[:digits].replace("-", "").replace("T", "")
+
+
+def node_of(node: Node, database: str) -> dict[str, Any]:
+    """A model, seed or snapshot."""
+    return {
+        **_named(node.unique_id, node.resource_type, node.name, node.package, node.path, node.fqn),
+        **_stands(node.relation, database),
+        "checksum": {"name": "headgate", "checksum": node.code_fingerprint},
+        "config": {**_defaults(node), **node.config, "materialized": node.materialized},
+        "tags": list(node.tags),
+        "meta": dict(node.meta),
+        "description": node.description,
+        "columns": _columns(node.columns),
+        "depends_on": {"nodes": list(node.depends_on), "macros": list(node.macros)},
+        "refs": [{"name": name, "package": package, "version": version} for package, name, version in node.refs],
+        "sources": [u.split(".")[2:] for u in node.depends_on if u.startswith("source.")],
+        "metrics": [],
+        "language": node.language,
+        "raw_code": node.raw_code,
+        "compiled_code": node.canonical_sql or None,
+        "compiled": bool(node.canonical_sql),
+        "patch_path": node.patch_path or None,
+        "build_path": None,
+        "docs": node.config.get("docs") or {"show": True, "node_color": None},
+        "contract": {"enforced": node.contract_enforced, "alias_types": True, "checksum": None},
+        "constraints": [{"type": c.type, "columns": list(c.columns), "name": c.name} for c in node.constraints],
+        "access": node.access,
+        "group": node.group,
+        "version": node.version,
+        "latest_version": node.latest_version,
+        "deprecation_date": node.deprecation_date,
+        "unrendered_config": {},
+    }
+
+
+def _defaults(node: Node) -> dict[str, Any]:
+    """Config keys that dbt always has a value for."""
+    return {
+        "enabled": True, "alias": None, "schema": None, "database": None, "tags": list(node.tags), "meta": dict(node.meta),
+        "group": node.group, "persist_docs": {}, "quoting": {}, "column_types": {}, "full_refresh": None, "unique_key": None,
+        "on_schema_change": "ignore", "grants": {}, "packages": [], "docs": {"show": True, "node_color": None},
+        "contract": {"enforced": node.contract_enforced, "alias_types": True}, "pre-hook": [], "post-hook": [],
+    }  # fmt: skip
+
+
+def _named(unique_id: str, kind: str, name: str, package: str, path: str, fqn: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "unique_id": unique_id,
+        "resource_type": kind,
+        "name": name,
+        "package_name": package,
+        "path": path.partition("/")[2] or path,
+        "original_file_path": path,
+        "fqn": list(fqn),
+        "created_at": 0.0,
+    }
+
+
+def _stands(relation: Relation, database: str) -> dict[str, Any]:
+    return {
+        "database": database,
+        "schema": relation.schema,
+        "alias": relation.name,
+        "identifier": relation.name,
+        "relation_name": relation.sql(database),
+    }
+
+
+def _columns(columns: Mapping[str, ColumnSpec]) -> dict[str, Any]:
+    return {
+        name: {
+            "name": name, "description": c.description, "data_type": c.data_type, "meta": dict(c.meta), "tags": list(c.tags),
+            "constraints": [], "quote": None,
+        }
+        for name, c in columns.items()
+    }  # fmt: skip
+
+
+def _check_of(check: CheckSpec, project: Project, database: str) -> dict[str, Any]:
+    """A data test."""
+    node = project.nodes.get(check.attached_to or "")
+    relation = Relation(node.relation.schema if node is not None else "", check.name)
+    kind = check.kind.removeprefix("macro:")
+    namespace, _, short = kind.rpartition(".")
+    singular = check.kind == "singular"
+    arguments = {**check.arguments, **({"column_name": check.column} if check.column else {})}
+    return {
+        **_named(check.unique_id, "test", check.name, check.package, check.location.file, (check.package, check.name)),
+        **_stands(relation, database),
+        "relation_name": None,
+        "config": {
+            "enabled": True, "materialized": "test", "severity": check.severity.upper(), "warn_if": check.warn_if,
+            "error_if": check.error_if, "fail_calc": check.fail_calc, "where": check.where, "limit": check.limit,
+            "tags": list(check.tags), "meta": dict(check.meta), "store_failures": check.failures_table is not None,
+        },
+        "tags": list(check.tags),
+        "meta": dict(check.meta),
+        "description": "",
+        "columns": {},
+        "depends_on": {"nodes": list(check.depends_on), "macros": [] if singular else [f"macro.{namespace or 'dbt'}.test_{short}"]},
+        "raw_code": check.raw_code,
+        "language": "sql",
+        "column_name": check.column,
+        "attached_node": None if singular else check.attached_to,
+        "test_metadata": None if singular else {"name": short, "namespace": namespace or None, "kwargs": arguments},
+    }  # fmt: skip
+
+
+def _source_of(source: SourceTable, database: str) -> dict[str, Any]:
+    """A table of a source."""
+    fresh = source.freshness
+    return {
+        **_named(source.unique_id, "source", source.name, source.package, source.path or source.location.file, source.fqn),
+        **_stands(source.relation, database),
+        "source_name": source.source,
+        "source_description": str(source.said.get("source_description") or ""),
+        "loader": str(source.said.get("loader") or ""),
+        "columns": _columns(source.columns),
+        "config": {"enabled": True, **source.config},
+        "tags": list(source.tags),
+        "meta": dict(source.meta),
+        "description": source.description,
+        "loaded_at_field": fresh.loaded_at_field if fresh is not None else None,
+        "freshness": {
+            "warn_after": _age(fresh.warn_after if fresh is not None else None),
+            "error_after": _age(fresh.error_after if fresh is not None else None),
+            "filter": fresh.filter if fresh is not None else None,
+        },
+        "quoting": {},
+        "external": source.said.get("external"),
+        "source_meta": {},
+    }
+
+
+def _age(seconds: float | None) -> dict[str, Any]:
+    if seconds is None:
+        return {"count": None, "period": None}
+    for period, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds % length == 0:
+            return {"count": int(seconds // length), "period": period}
+    return {"count": int(seconds), "period": "second"}
+
+
+def _exposure_of(exposure: Exposure) -> dict[str, Any]:
+    """A consumer outside."""
+    package = exposure.unique_id.split(".")[1]
+    said = {key: getattr(exposure, key, None) for key in ("label", "maturity", "url", "type")}
+    return {
+        **_named(exposure.unique_id, "exposure", exposure.name, package, exposure.location.file, (package, exposure.name)),
+        **said,
+        "description": exposure.description,
+        "owner": {"name": exposure.owner, "email": None},
+        "depends_on": {"nodes": list(exposure.depends_on), "macros": []},
+        "config": {"enabled": True},
+        "tags": list(getattr(exposure, "tags", ())),
+        "meta": dict(getattr(exposure, "meta", {})),
+        "refs": [],
+        "sources": [],
+        "metrics": [],
+    }
+
+
+def _resource_of(resource: Resource) -> dict[str, Any]:
+    """A group, a metric, a semantic model: what was written, under dbt's common keys."""
+    return {
+        **resource.said,
+        **_named(
+            resource.unique_id, resource.resource_type, resource.name, resource.package,
+            resource.path or resource.location.file, resource.fqn or (resource.package, resource.name),
+        ),
+        "description": resource.description,
+        "config": {"enabled": True, **resource.config},
+        "tags": list(resource.tags),
+        "meta": dict(resource.meta),
+        "depends_on": {"nodes": list(resource.depends_on), "macros": []},
+    }  # fmt: skip
+
+
+def _nodes(project: Project, database: str) -> dict[str, Any]:
+    checks = {check.unique_id: _check_of(check, project, database) for check in project.checks.values()}
+    return {**{node.unique_id: node_of(node, database) for node in project.nodes.values()}, **checks}
+
+
+def _resources(kind: str) -> Callable[[Project, str], dict[str, Any]]:
+    return lambda project, _: {u: _resource_of(r) for u, r in project.resources.items() if r.resource_type == kind}
+
+
+_PARTS: Mapping[str, Callable[[Project, str], dict[str, Any]]] = {
+    "nodes": _nodes,
+    "sources": lambda project, database: {u: _source_of(s, database) for u, s in project.sources.items()},
+    "exposures": lambda project, _: {u: _exposure_of(e) for u, e in project.exposures.items()},
+    "metrics": _resources("metric"),
+    "groups": _resources("group"),
+    "semantic_models": _resources("semantic_model"),
+    "saved_queries": _resources("saved_query"),
+    "functions": _resources("function"),
+}
