@@ -12,6 +12,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -150,12 +151,21 @@ def _scan(weighings: Sequence[_Weighing], cursor: Cursor) -> dict[int, tuple[int
             by_relation.setdefault(weighing.rows_sql, []).append(index)
     found: dict[int, tuple[int, Any, float]] = {}
     for rows_sql, indices in by_relation.items():
-        terms = [_term(weighings[i]) for i in indices]
         began = time.perf_counter()
-        row = _run(cursor, f"SELECT count(*), {', '.join(terms)} FROM {rows_sql}", weighings[indices[0]].spec)[0]
+        row = _counted([weighings[i] for i in indices], rows_sql, cursor)
         seconds = time.perf_counter() - began
         found.update({index: (int(row[0]), row[1 + at], seconds) for at, index in enumerate(indices)})
     return found
+
+
+def _counted(weighings: Sequence[_Weighing], rows_sql: str, cursor: Cursor) -> tuple[Any, ...]:
+    """The count of all rows and of each check's; when that does not run, each check is asked alone, so that the error names the right one."""
+    try:
+        return _run(cursor, f"SELECT count(*), {', '.join(map(_term, weighings))} FROM {rows_sql}", weighings[0].spec)[0]
+    except DeclarationError:
+        for one in weighings if len(weighings) > 1 else ():
+            _run(cursor, f"SELECT {_term(one)} FROM {rows_sql}", one.spec)
+        raise
 
 
 def _term(weighing: _Weighing) -> str:
@@ -181,19 +191,18 @@ def _verdict(subject: Subject, weighing: _Weighing, counted: tuple[int, Any, flo
     sql = weighing.failures_sql if compiled.aggregate is None else f"SELECT {compiled.aggregate} FROM {weighing.rows_sql}"
     if counted is None:
         began = time.perf_counter()
-        limit = "" if spec.limit is None else f" LIMIT {int(spec.limit)}"
-        value = _run(cursor, f"SELECT {spec.fail_calc} FROM (SELECT * FROM ({sql}){limit})", spec)[0][0]
-        rows, failures, seconds = 0, value or 0, time.perf_counter() - began
+        rows, value = 0, _calculated(weighing, cursor)
+        failures, seconds = value or 0, time.perf_counter() - began
     else:
         rows, value, seconds = counted
-        failures = value
+        failures = _calculated(weighing, cursor) if value and compiled.groups_sql else value
     if compiled.failed_when is not None:
         failed = _run(
             cursor, f"SELECT ({compiled.failed_when}) FROM (SELECT {value if value is not None else 'NULL'} AS value)", spec
         )[0][0]
         failures = 1 if failed is not False else 0
     outcome = _outcome(spec, float(failures))
-    message = "" if outcome == PASS else _message(weighing, int(failures), rows, value)
+    message = "" if outcome == PASS else _message(weighing, int(value or 0), rows, value)
     if message and spec.failures_table:
         message += f"; they are kept in {spec.failures_table}"
     sample = _sample(subject, weighing, cursor) if failures and compiled.aggregate is None else ()
@@ -213,6 +222,20 @@ def _verdict(subject: Subject, weighing: _Weighing, counted: tuple[int, Any, flo
     )
 
 
+def _calculated(weighing: _Weighing, cursor: Cursor) -> Any:
+    """What `fail_calc` says of the failures, up to `limit` of them. Raises DeclarationError when that is no number."""
+    spec, sql = weighing.spec, weighing.compiled.groups_sql or weighing.failures_sql
+    limit = "" if spec.limit is None else f" LIMIT {int(spec.limit)}"
+    value = _run(cursor, f"SELECT {spec.fail_calc} FROM (SELECT * FROM ({sql}){limit})", spec)[0][0]
+    if value is not None and not isinstance(value, int | float | Decimal):
+        raise DeclarationError(
+            f"{spec.location}: fail_calc of check '{spec.name}' gives '{value}'",
+            expected="one number over the failing rows, such as count(*) or sum(n_records)",
+            code="HG-D082",
+        )
+    return value
+
+
 def _outcome(spec: CheckSpec, failures: float) -> str:
     where = f"{spec.location}: check '{spec.name}'"
     if spec.severity == "error" and spec.on_fail != "warn" and holds(failures, spec.error_if, where=where):
@@ -224,7 +247,7 @@ def _message(weighing: _Weighing, failures: int, rows: int, value: Any) -> str:
     said = weighing.compiled.message or weighing.spec.name
     if weighing.compiled.aggregate is not None:
         return f"{said} (it is {value:,})" if isinstance(value, int) else f"{said} (it is {value})"
-    noun = "row" if weighing.compiled.row_predicate else "result"
+    noun = "row" if weighing.compiled.row_predicate and not weighing.compiled.groups_sql else "result"
     counted = f"{failures:,} of {rows:,} rows" if rows else f"{failures:,} {noun}{'' if failures == 1 else 's'}"
     return f"{said} ({counted})"
 

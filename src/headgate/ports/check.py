@@ -33,7 +33,8 @@ class CompiledCheck:
     groups (the
     dbt form), for what no predicate over one row can say. `aggregate` with `failed_when`: an aggregate expression and a
     predicate over it
-    (named `value`). Exactly one of the three is set. `decomposes`: true when weighing the delta alone proves the whole
+    (named `value`). Exactly one of the three is set. `groups_sql`, beside a `row_predicate`: a SELECT of what counts as one failure
+    where that is no row (accepted_values counts values). `decomposes`: true when weighing the delta alone proves the whole
     table, given that
     the table was proven before (LAKE.md, last table row); `on` says for which condition ("always", or "key" when the column
     is the unique key).
@@ -43,6 +44,7 @@ class CompiledCheck:
     failures_sql: str | None = None
     aggregate: str | None = None
     failed_when: str | None = None
+    groups_sql: str | None = None
     decomposes: bool = False
     message: str = ""
 

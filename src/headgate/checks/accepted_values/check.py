@@ -7,7 +7,10 @@ from headgate.spec.project import CheckSpec
 
 
 def compile(spec: CheckSpec, context: CheckContext) -> CompiledCheck:
-    """A failing row has a value outside the list. Values are compared as text unless `quote: false`."""
+    """A failing row has a value outside the list; failures are counted by value, as dbt does.
+
+    Values are read as the column's type (`quote: false`: as they are); one that cannot be read so is a value that no row has.
+    """
     values = spec.arguments.get("values")
     if not isinstance(values, list | tuple) or not values:
         raise DeclarationError(
@@ -15,11 +18,14 @@ def compile(spec: CheckSpec, context: CheckContext) -> CompiledCheck:
         )
     column = quote_ident(spec.column or "")
     if spec.arguments.get("quote", True):
-        subject, listed = f"CAST({column} AS VARCHAR)", ", ".join(quote_literal(_text(v)) for v in values)
+        kind = next((c.type for c in context.columns if c.name.lower() == str(spec.column).lower()), "VARCHAR")
+        listed = ", ".join(f"TRY_CAST({quote_literal(_text(v))} AS {kind})" for v in values)
     else:
-        subject, listed = column, ", ".join(_bare(v, spec) for v in values)
+        listed = ", ".join(_bare(v, spec) for v in values)
+    outside = f"{column} IS NOT NULL AND ({column} IN ({listed})) IS NOT TRUE"
     return CompiledCheck(
-        row_predicate=f"{column} IS NOT NULL AND {subject} NOT IN ({listed})",
+        row_predicate=outside,
+        groups_sql=f"SELECT {column} AS value_field, count(*) AS n_records FROM {context.rows_sql} WHERE {outside} GROUP BY 1",
         decomposes=True,
         message=f"{spec.column} outside {', '.join(map(str, values[:6]))}{' …' if len(values) > 6 else ''}",
     )
