@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from headgate.run.session import Session
 
 
-def open(project: str = ".", *, environment: str = "dev", **options: Any) -> Session:
+def open(project: str = ".", *, environment: str = "", **options: Any) -> Session:
     """Open the project in folder `project`: `.run()`, `.plan()`, `.query(sql)`; see `headgate.run.session.Session`."""
     from headgate.run.session import open_session
 

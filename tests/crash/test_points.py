@@ -20,6 +20,7 @@ from killing import Tell, Work, in_child
 from orders_world import World
 
 both_catalogs = pytest.mark.parametrize("catalog", ["sqlite", "postgresql"])
+every_catalog = pytest.mark.parametrize("catalog", ["sqlite", "postgresql", "duckdb"])
 LAND = ("land.before_stage", "land.after_stage", "land.after_gate", "land.before_commit", "land.after_commit")
 STEP = ("run.before_step", "run.after_stage", "run.after_gate")
 PUBLISH = (
@@ -34,6 +35,8 @@ PUBLISH = (
 
 
 def dsn(catalog: str, request: pytest.FixtureRequest) -> str | None:
+    if catalog == "duckdb":
+        return "duckdb:shop.duckdb"
     return None if catalog == "sqlite" else request.getfixturevalue("pg_database")
 
 
@@ -51,7 +54,7 @@ def run(world: World, *, recovers: bool, resume: bool = False) -> Work:
     return work
 
 
-@both_catalogs
+@every_catalog
 @pytest.mark.parametrize("point", [*LAND, *STEP, *PUBLISH])
 def test_landing_and_running(point: str, catalog: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """In the first run and in an increment; of the steps the first and a later one; recovery runs anew, then resumes."""

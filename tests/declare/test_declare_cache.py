@@ -42,7 +42,7 @@ def test_the_cache_gives_the_same_project(declared_project: Callable[[str], Path
     root = declared_project(FILES)
     settle(root)
     first = declare.load(str(root)).project
-    assert (root / quick.CACHE / "project-dev.json").exists()
+    assert (root / quick.CACHE / "project-default.json").exists()
     assert declare.load(str(root)).project == first == declare.load(str(root), use_cache=False).project
 
 

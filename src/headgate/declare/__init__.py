@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from headgate.spec.project import Project
 
 
-def load(root: str, *, environment: str = "dev", variables: Mapping[str, Any] | None = None, use_cache: bool = True) -> Loaded:
+def load(root: str, *, environment: str = "", variables: Mapping[str, Any] | None = None, use_cache: bool = True) -> Loaded:
     """The project in folder `root`, and the templates to render it with.
 
     `variables` win over the project's `vars`. With `use_cache` an unchanged project comes from `.headgate/cache`. Raises

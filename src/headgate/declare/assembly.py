@@ -74,7 +74,7 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, k
     project = Project(
         name=settings.name,
         root=root,
-        environment=environment,
+        environment=settings.environment,
         schema_prefix=settings.schema_prefix,
         lake=settings.lake,
         state=settings.state,
@@ -93,7 +93,8 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, k
         notices=mistakes.notices,
     )
     if keep:
-        store(project, variables, files.stamps, files.folders, reading.env_vars)
+        said = {"folders": list(files.folders), "files": list(files.outside), "env_vars": sorted(reading.env_vars)}
+        store(project, environment, variables, files.stamps, said)
     return project, signature(files.stamps, environment_of(reading.env_vars))
 
 

@@ -68,7 +68,7 @@ def restore(root: str, environment: str, variables: Mapping[str, Any]) -> tuple[
         return None
     try:
         found = json.loads(_file(root, environment).read_bytes())
-        stamps, env_vars = quick.stamps(root, reading["folders"]), reading.get("env_vars") or ()
+        stamps, env_vars = quick.stamps(root, reading["folders"], reading.get("files") or ()), reading.get("env_vars") or ()
         key = key_of(root, environment, variables, stamps, env_vars)
         if key is None or found["key"] != key:
             return None
@@ -78,24 +78,28 @@ def restore(root: str, environment: str, variables: Mapping[str, Any]) -> tuple[
 
 
 def store(
-    project: Project, variables: Mapping[str, Any], stamps: Mapping[str, quick.Stamp], folders: Sequence[str], env_vars: set[str]
+    project: Project,
+    asked: str,
+    variables: Mapping[str, Any],
+    stamps: Mapping[str, quick.Stamp],
+    reading: Mapping[str, Sequence[str]],
 ) -> None:
-    """Keep a project for `restore`. A folder that cannot be written is no error."""
-    names = sorted(env_vars)
-    key = key_of(project.root, project.environment, variables, stamps, names)
+    """Keep a project for `restore` of environment `asked`. `reading` is what `quick.last_reading` will say. A folder that cannot be
+    written is no error."""
+    key = key_of(project.root, asked, variables, stamps, reading["env_vars"])
     youngest = max((stamp[2] for stamp in stamps.values()), default=0)
     try:
         folder = Path(project.root, quick.CACHE)
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / quick.READING, {"folders": list(folders), "env_vars": names})
+        write_json(folder / quick.READING, reading)
         if key is not None and time.time_ns() - youngest > _RACY_NS:
-            write_json(_file(project.root, project.environment), {"key": key, "project": encode(project)})
+            write_json(_file(project.root, asked), {"key": key, "project": encode(project)})
     except (OSError, TypeError, ValueError):
         return
 
 
 def _file(root: str, environment: str) -> Path:
-    return Path(root, quick.CACHE, f"project-{environment}.json")
+    return Path(root, quick.CACHE, f"project-{environment or 'default'}.json")
 
 
 def write_json(path: Path, value: Any) -> None:

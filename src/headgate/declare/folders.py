@@ -11,6 +11,7 @@ from headgate.declare.document import Entry, read
 from headgate.declare.ignoring import ignored_in
 from headgate.declare.keys import CONFIGURED, OLD_PATHS, PATH_DEFAULTS
 from headgate.declare.mistakes import Mistakes
+from headgate.declare.profiles import FILE, profile_file
 from headgate.declare.quick import Stamp, stamps
 from headgate.declare.settings import Settings
 from headgate.spec.errors import Location
@@ -52,6 +53,7 @@ class Files:
     packages: tuple[Package, ...]
     stamps: Mapping[str, Stamp]
     folders: tuple[str, ...]
+    outside: tuple[str, ...]  # absolute paths of files that lie elsewhere, and may be missing
     by_kind: Mapping[str, tuple[SourceFile, ...]]
 
     def of(self, kind: str) -> tuple[SourceFile, ...]:
@@ -76,7 +78,9 @@ def find_files(settings: Settings, mistakes: Mistakes) -> Files:
     """Look for all files. Folders that do not exist are empty."""
     install = settings.folders["packages-install-path"][0]
     folders = tuple(dict.fromkeys(p for k in settings.folders for p in settings.folders[k]))
-    found = stamps(settings.root, _outermost(folders))
+    profile = str(profile_file(settings.root))
+    outside = (profile,) if settings.dbt and profile != f"{settings.root}/{FILE}" else ()
+    found = stamps(settings.root, _outermost(folders), outside)
     packages = [Package(settings.name, "", settings.configs, settings.variables)]
     by_kind: dict[str, list[SourceFile]] = {}
     ignored = ignored_in(Path(settings.root))
@@ -92,7 +96,7 @@ def find_files(settings: Settings, mistakes: Mistakes) -> Files:
         ignored, start = ignored_in(Path(settings.root, folder)), len(folder) + 1
         inside = [p for p in found if p.startswith(folder + "/") and not ignored(p[start:])]
         _sort(package.name, folder + "/", package_folders, inside, by_kind)
-    return Files(tuple(packages), found, _outermost(folders), {kind: tuple(files) for kind, files in by_kind.items()})
+    return Files(tuple(packages), found, _outermost(folders), outside, {kind: tuple(files) for kind, files in by_kind.items()})
 
 
 def _twice(package: Package, packages: list[Package], path: str, mistakes: Mistakes) -> bool:

@@ -46,7 +46,7 @@ PROJECT: Mapping[str, str] = {
     "flags": "dbt's; kept",
 }
 LAKE: Mapping[str, str] = {
-    "catalog": "`sqlite:<path>` or `postgresql://…`; may be a secret by reference",
+    "catalog": "`sqlite:<path>`, `postgresql://…`, or `duckdb:<path>` for tables in one DuckDB file; may be a secret by reference",
     "data": "folder or bucket of the data files",
     "name": "the lake's name in SQL; default `lake`",
     "options": "`threads`, `memory_limit`, `s3` with endpoint and keys",

@@ -20,6 +20,7 @@ CODES: Mapping[str, str] = {
     "HG-D016": "a duration cannot be read",
     "HG-D017": "a cron expression cannot be read",
     "HG-D018": "a secret reference is malformed",
+    "HG-D019": "a profile or its target is unknown or not offered",
     "HG-D020": "two things share a name",
     "HG-D021": "two things would build one relation",
     "HG-D022": "a property describes something that does not exist",

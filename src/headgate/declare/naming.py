@@ -24,8 +24,11 @@ def name_relations(drafts: Iterable[Draft], reading: Reading) -> None:
         custom = draft.value("schema") or draft.value("target_schema") or _layer(draft, reading)
         alias = draft.value("alias") or draft.alias
         draft.relation = Relation(default_schema(custom, reading.settings), str(alias or draft.name))
+        exact = draft.value("target_schema") if draft.resource_type == "snapshot" and reading.settings.dbt else None
+        if exact:  # dbt takes a snapshot's target schema as it is
+            draft.relation = Relation(str(exact).strip(), draft.relation.name)
         if own:
-            schema = (
+            schema = exact or (
                 _own("generate_schema_name", custom, draft, reading) if "generate_schema_name" in own else draft.relation.schema
             )
             name = _own("generate_alias_name", alias, draft, reading) if "generate_alias_name" in own else draft.relation.name

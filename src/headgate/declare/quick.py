@@ -33,11 +33,12 @@ Stamp = tuple[int, int, int]
 def digest(root: str) -> str:
     """A name of the state of all files read and of the environment variables used. Equal: nothing has changed."""
     reading = last_reading(root)
-    return signature(stamps(root, reading.get("folders") or FOLDERS), environment_of(reading.get("env_vars") or ()))
+    found = stamps(root, reading.get("folders") or FOLDERS, reading.get("files") or ())
+    return signature(found, environment_of(reading.get("env_vars") or ()))
 
 
 def last_reading(root: str) -> Mapping[str, Any]:
-    """What the last full reading left: `folders` and `env_vars`; empty when there is none."""
+    """What the last full reading left: `folders`, `files` outside the project and `env_vars`; empty when there is none."""
     try:
         found = json.loads(Path(root, CACHE, READING).read_bytes())
     except (OSError, ValueError):
@@ -56,10 +57,13 @@ def signature(found: Mapping[str, Stamp], variables: Mapping[str, str | None]) -
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def stamps(root: str, folders: Any) -> dict[str, Stamp]:
-    """Every file that a reading of the project would open, relative to `root` with forward slashes, with its stamp."""
+def stamps(root: str, folders: Any, files: Any = ()) -> dict[str, Stamp]:
+    """Every file that a reading of the project would open, relative to `root` with forward slashes, with its stamp.
+
+    `files` are absolute paths outside the project, which may be missing.
+    """
     found: dict[str, Stamp] = {}
-    for name in ROOT_FILES:
+    for name in (*ROOT_FILES, *files):
         try:
             status = Path(root, name).stat()
         except OSError:

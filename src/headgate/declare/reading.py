@@ -31,6 +31,9 @@ class Reading:
     env_vars: set[str] = field(default_factory=set)
     memory: Memory = field(default_factory=Memory)
 
+    def __post_init__(self) -> None:
+        self.env_vars |= self.settings.env_vars
+
     @property
     def environment(self) -> Environment:
         """The Jinja environment."""
@@ -40,18 +43,17 @@ class Reading:
     def constants(self) -> dict[str, Any]:
         """The names that no template's own place changes."""
         s = self.settings
-        target = Names(
-            name=s.environment,
-            target_name=s.environment,
-            schema=s.schema_prefix + s.schema,
-            database=s.lake.name,
-            dbname=s.lake.name,
-            type="duckdb",
-            threads=4,
-            profile_name=s.name,
-            path=s.lake.name,
-            schema_prefix=s.schema_prefix,
-        )
+        said = s.target.values if s.target is not None else {"path": s.lake.name, "threads": 4, "profile_name": s.name}
+        known: dict[str, Any] = {
+            "name": s.environment,
+            "target_name": s.environment,
+            "schema": s.schema_prefix + s.schema,
+            "database": s.lake.name,
+            "dbname": s.lake.name,
+            "type": "duckdb",
+            "schema_prefix": s.schema_prefix,
+        }
+        target = Names(**{**said, **known})
         return {**constant_names(), "target": target, "project_name": s.name, "env_var": EnvVar(self.env_vars)}
 
     @cached_property

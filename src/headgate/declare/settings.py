@@ -12,6 +12,7 @@ from typing import Any
 from headgate.declare import keys, shapes
 from headgate.declare.document import Entry, read
 from headgate.declare.mistakes import Mistakes, nearest
+from headgate.declare.profiles import Target, read_target
 from headgate.spec.errors import DeclarationError, UsageError
 from headgate.spec.project import LakeSpec, PriceBook
 
@@ -47,11 +48,16 @@ class Settings:
     dispatch: tuple[tuple[str, tuple[str, ...]], ...]
     dead_letters_max: float
     layers: tuple[str, ...]
+    target: Target | None = None  # the output of a dbt project's profile
+    env_vars: frozenset[str] = frozenset()  # those that the profile depends on
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_settings(root: str, environment: str, variables: Mapping[str, Any], mistakes: Mistakes) -> Settings:
-    """The settings of the project in `root`. Raises UsageError when there is no project or the environment is unknown."""
+    """The settings of the project in `root` for `environment` ("": its own choice).
+
+    Raises UsageError when there is no project or the environment is unknown.
+    """
     name = next((n for n in ("headgate.yml", "headgate.yaml", DBT_FILE) if Path(root, n).is_file()), None)
     if name is None:
         raise UsageError(
@@ -65,7 +71,11 @@ def read_settings(root: str, environment: str, variables: Mapping[str, Any], mis
     if not dbt and Path(root, DBT_FILE).is_file():
         entry.fill(_document(root, DBT_FILE, mistakes), keys.SHARED_PROJECT_KEYS)
     project = shapes.required_name(entry, "the project", mistakes) or "project"
-    chosen = _environment(entry, environment, mistakes)
+    seen: set[str] = set()
+    declared = shapes.text(entry, "profile", mistakes) if dbt else None
+    target = read_target(root, declared, environment, variables, seen, mistakes) if dbt else None
+    environment = target.name if target is not None else environment or "dev"
+    chosen = Entry(entry.file) if target is not None else _environment(entry, environment, mistakes)
     secrets = _secrets(entry, mistakes)
     for key in ("lake", "state", "alerts"):
         if key in entry:
@@ -76,9 +86,9 @@ def read_settings(root: str, environment: str, variables: Mapping[str, Any], mis
         file=name,
         environment=environment,
         dbt=dbt,
-        schema=shapes.text(chosen, "schema", mistakes, "main") or "main",
+        schema=target.schema if target is not None else shapes.text(chosen, "schema", mistakes, "main") or "main",
         schema_prefix=shapes.text(chosen, "schema_prefix", mistakes, "") or "",
-        lake=_lake(entry, chosen, root, mistakes),
+        lake=target.lake if target is not None else _lake(entry, chosen, root, mistakes),
         state=_state(entry, chosen, root, mistakes),
         secrets=secrets,
         variables={
@@ -96,7 +106,9 @@ def read_settings(root: str, environment: str, variables: Mapping[str, Any], mis
         dispatch=_dispatch(entry, mistakes),
         dead_letters_max=shapes.number(entry, "dead_letters_max", mistakes, 0.0) or 0.0,
         layers=shapes.texts(entry, "layers", mistakes) or (() if dbt else keys.LAYERS),
-        options=_options(entry, chosen, mistakes),
+        target=target,
+        env_vars=frozenset(seen),
+        options=({"threads": target.threads} if target is not None else {}) | _options(entry, chosen, mistakes),
     )
 
 
@@ -151,15 +163,21 @@ def _lake(entry: Entry, chosen: Entry, root: str, mistakes: Mistakes) -> LakeSpe
     lake = shapes.mapping(holder, "lake", mistakes)
     shapes.known_keys(lake, keys.LAKE_KEYS, "'lake'", mistakes)
     catalog = shapes.text(lake, "catalog", mistakes, "sqlite:.headgate/catalog.sqlite") or ""
-    if catalog.startswith("sqlite:"):
-        catalog = "sqlite:" + _absolute(root, catalog.removeprefix("sqlite:").removeprefix("//"))
+    scheme, _, path = catalog.partition(":")
+    if scheme in ("sqlite", "duckdb"):
+        catalog = f"{scheme}:{_absolute(root, path.removeprefix('//'))}"
     elif not catalog.startswith(("postgresql://", "postgres://", "postgres:", "postgresql:", "${")):
-        mistakes.add("HG-D015", lake.value_at("catalog"), f"'catalog' is '{catalog}'", expected="sqlite:<path> or postgresql://…")
+        mistakes.add(
+            "HG-D015",
+            lake.value_at("catalog"),
+            f"'catalog' is '{catalog}'",
+            expected="sqlite:<path>, postgresql://… or duckdb:<path>",
+        )
     data = shapes.text(lake, "data", mistakes, ".headgate/data") or ""
     return LakeSpec(
         catalog=catalog,
         data=data if "://" in data or data.startswith("${") else _absolute(root, data),
-        name=shapes.text(lake, "name", mistakes, "lake") or "lake",
+        name=shapes.text(lake, "name", mistakes) or (Path(catalog).stem if scheme == "duckdb" else "lake"),
         options=shapes.plain(shapes.mapping(lake, "options", mistakes)),
     )
 

@@ -24,7 +24,7 @@ def nothing_to_do(arguments: Sequence[str]) -> str | None:
     mark = still_settled(root, environment)
     if mark is None:
         return None
-    _keep(mark, environment)
+    _keep(mark)
     if as_json:
         return (
             json.dumps(
@@ -37,27 +37,27 @@ def nothing_to_do(arguments: Sequence[str]) -> str | None:
     )
 
 
-def _keep(mark: Mapping[str, Any], environment: str) -> None:
+def _keep(mark: Mapping[str, Any]) -> None:
     """Record the run in the state database: one that found nothing to do is a run too."""
     from headgate.spec.clock import now_iso
     from headgate.spec.ids import uuid7
     from headgate.state.quick import record_noop_run
 
     record_noop_run(
-        mark["state"], run_id=uuid7(), project=mark["project"], environment=environment, command="run", started_at=now_iso(), seconds=0.0,
+        mark["state"], run_id=uuid7(), project=mark["project"], environment=mark["environment"], command="run", started_at=now_iso(), seconds=0.0,
         snapshot=mark["snapshot"],
     )  # fmt: skip
 
 
 def _plain_call(arguments: Sequence[str]) -> tuple[Path, str, bool] | None:
     """Project, environment and output of a call that has no other options; None for any other call."""
-    root, environment, as_json = Path.cwd(), "dev", False
+    root, environment, as_json = Path.cwd(), "", False
     rest = list(arguments)
     while rest:
         option = rest.pop(0)
         if option in ("--project", "-p") and rest:
             root = Path(rest.pop(0)).resolve()
-        elif option in ("--env", "-e") and rest:
+        elif option in ("--env", "-e", "--target", "-t") and rest:
             environment = rest.pop(0)
         elif option in ("-o", "--output") and rest and rest[0] in ("json", "text"):
             as_json = rest.pop(0) == "json"

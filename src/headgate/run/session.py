@@ -36,8 +36,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def open_session(project: str = ".", *, environment: str = "dev", variables: Mapping[str, Any] | None = None) -> Session:
-    """Open the project in folder `project`. Raises DeclarationError with all mistakes of the project."""
+def open_session(project: str = ".", *, environment: str = "", variables: Mapping[str, Any] | None = None) -> Session:
+    """Open the project in folder `project` for `environment` (left out: "dev", or what a dbt project's profile names).
+
+    Raises DeclarationError with all mistakes of the project.
+    """
     return Session(str(Path(project).resolve()), environment, variables or {})
 
 
@@ -47,6 +50,7 @@ class Session:
     def __init__(self, root: str, environment: str, variables: Mapping[str, Any]) -> None:
         loaded = load(root, environment=environment, variables=variables)
         self.project, self.templates = loaded.project, loaded.templates
+        self.asked_environment = environment
         self.files_digest = loaded.digest
         self.variables = dict(variables)
         self.secrets = Secrets(self.project.secrets, root=root)

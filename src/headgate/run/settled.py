@@ -20,7 +20,7 @@ POINTER = "settled-{environment}.json"
 
 def pointer_path(root: Path, environment: str) -> Path:
     """The file that holds the mark."""
-    return root / ".headgate" / "cache" / POINTER.format(environment=environment)
+    return root / ".headgate" / "cache" / POINTER.format(environment=environment or "default")
 
 
 def still_settled(root: Path, environment: str) -> Mapping[str, Any] | None:

@@ -61,7 +61,7 @@ def settle(session: Session, result: RunResult, options: RunOptions) -> None:
         or _due_again(session)
         or _something_left(session)
     ):
-        remove_mark(root, project.environment)
+        remove_mark(root, session.asked_environment)
         return
     mark = {
         "run_id": result.run_id,
@@ -71,10 +71,11 @@ def settle(session: Session, result: RunResult, options: RunOptions) -> None:
         "patterns": patterns,
         "files": watched(patterns),
         "nodes": len(project.nodes),
+        "environment": project.environment,
         "project": project.name,
         "state": project.state if project.state.startswith("sqlite") else "",  # another one's URL may hold a password
     }
-    write_mark(root, project.environment, mark)
+    write_mark(root, session.asked_environment, mark)
 
 
 def watched_patterns(session: Session) -> list[str] | None:

@@ -30,3 +30,10 @@ def extension_path(name: str) -> str:
 def load_extension(cursor: Cursor, name: str) -> None:
     """LOAD the extension into this database instance; loading twice does nothing."""
     cursor.execute(f"LOAD {quote_literal(extension_path(name))}")
+
+
+def load_named(cursor: Cursor, name: str) -> None:
+    """LOAD an extension that a project names: one of the engine's own, or one from its wheel. Raises WorldError."""
+    found = cursor.execute(f"SELECT loaded FROM duckdb_extensions() WHERE extension_name = {quote_literal(name)}").fetchone()
+    if not (found and found[0]):
+        load_extension(cursor, name)

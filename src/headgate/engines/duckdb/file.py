@@ -13,9 +13,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
+from headgate.engines.duckdb.extensions import load_named
 from headgate.engines.duckdb.lake import DuckLake, engine_error, roll_back
 from headgate.engines.duckdb.ledger import SCHEMA, TABLES, read_recorded
 from headgate.engines.duckdb.locks import FileLock, Presence, WriterLock
@@ -30,6 +32,8 @@ COUNTER = "snapshots"
 """The ledger table that numbers the commits; a DuckDB file keeps no older state of its tables."""
 _COUNTER_COLUMNS = 'snapshot_id BIGINT, author VARCHAR, message VARCHAR, "at" TIMESTAMP'
 _SEEN = "external.json"
+_TAKEN = ("st", "memory", "pinned", "system", "temp")
+_SCANNERS = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner", "mysql": "mysql_scanner"}
 
 
 class DuckFile(DuckLake):
@@ -52,6 +56,12 @@ class DuckFile(DuckLake):
 
     def _attach(self, read_only: bool) -> None:
         """Open the file for reading; make it, and its ledger, when there is none."""
+        if self.name in _TAKEN:
+            raise WorldError(
+                f"a database named '{self.name}' cannot stand for the lake: runs use that name themselves",
+                expected="another name", todo="rename the file, or give the profile's output a 'database:' of another name", code="HG-W061",
+            )  # fmt: skip
+        self._prepare()
         if self.path.exists():
             self._open("READ_ONLY")
             if self._has_ledger():
@@ -62,6 +72,28 @@ class DuckFile(DuckLake):
             if not self._has_ledger():
                 self._create_ledger()
             self._close_writing()
+
+    def _prepare(self) -> None:
+        """What a dbt profile asks of the engine: extensions, settings, other databases beside this one."""
+        options = self.spec.options
+        for said in options.get("extensions") or ():
+            load_named(self._connection, str(said.get("name") if isinstance(said, Mapping) else said))
+        for name, value in (options.get("settings") or {}).items():
+            self._connection.execute(f"SET GLOBAL {quote_ident(str(name))} = {quote_literal(str(value))}")
+        for said in options.get("attach") or ():
+            self._beside(said)
+
+    def _beside(self, said: Mapping[str, Any]) -> None:
+        """Attach another database for reading and, unless `read_only` is said, for hooks that write it."""
+        kind = str(said.get("type") or "").lower()
+        if kind in _SCANNERS:
+            load_named(self._connection, _SCANNERS[kind])
+        path = str(said["path"])
+        local = "://" not in path and kind in ("", "duckdb", "sqlite")
+        place = str(Path(self.root, Path(path).expanduser())) if local else path
+        how = ", ".join([*([f"TYPE {quote_ident(kind)}"] if kind else []), *(["READ_ONLY"] if said.get("read_only") else [])])
+        alias = f" AS {quote_ident(str(said['alias']))}" if said.get("alias") else ""
+        self._connection.execute(f"ATTACH IF NOT EXISTS {quote_literal(place)}{alias}{f' ({how})' if how else ''}")
 
     def _open(self, how: str) -> None:
         """Attach the file, waiting while another program has it open in a way that shuts this one out. Raises LockHeld, WorldError."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
+from headgate.declare.profiles import DIRECTORY, PROFILE
 from headgate.serve.cli.screen import Screen
 from headgate.spec.errors import EXIT_BUG, EXIT_CALL, DeclarationError, HeadgateError
 
@@ -34,8 +36,16 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def root(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    profile: Annotated[
+        str | None, typer.Option("--profile", help="Of profiles.yml, instead of the dbt project's own choice.")
+    ] = None,
+    profiles_dir: Annotated[str | None, typer.Option("--profiles-dir", help="The folder of dbt's profiles.yml.")] = None,
 ) -> None:
     """A data platform in one package: nothing flows downstream until it passes the gate."""
+    if profile is not None:
+        os.environ[PROFILE] = profile
+    if profiles_dir is not None:
+        os.environ[DIRECTORY] = profiles_dir
 
 
 def run_app() -> None:
@@ -45,7 +55,7 @@ def run_app() -> None:
     for module in (project_commands, build_commands, look_commands, repair_commands):
         module.register(app)
     try:
-        code = app(standalone_mode=False)
+        code = app(_profile_first(sys.argv[1:]), standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except HeadgateError as error:
         sys.exit(tell(error))
@@ -61,6 +71,22 @@ def run_app() -> None:
         sys.exit(0)
     except Exception as error:  # the process boundary: whatever reaches it is a bug of ours, or Click's word on a wrong call
         sys.exit(_unexpected(error))
+
+
+def _profile_first(arguments: Sequence[str]) -> list[str]:
+    """The options that say where the profile is, before the command: dbt takes them on either side."""
+    first: list[str] = []
+    rest: list[str] = []
+    given = iter(arguments)
+    for argument in given:
+        name, has_value, _ = argument.partition("=")
+        if name not in ("--profile", "--profiles-dir"):
+            rest.append(argument)
+        elif has_value:
+            first.append(argument)
+        else:
+            first += [argument, *([following] if (following := next(given, None)) is not None else [])]
+    return [*first, *rest]
 
 
 def tell(error: HeadgateError) -> int:

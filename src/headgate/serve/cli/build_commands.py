@@ -30,7 +30,7 @@ def plan(
     select: o.Select = None,
     exclude: o.Exclude = None,
     project: o.Project = ".",
-    env: o.Environment = "dev",
+    env: o.Environment = "",
     variables: o.Variables = "",
     full_refresh: o.FullRefresh = False,
     since: o.From = None,
@@ -100,7 +100,7 @@ def run(
     select: o.Select = None,
     exclude: o.Exclude = None,
     project: o.Project = ".",
-    env: o.Environment = "dev",
+    env: o.Environment = "",
     variables: o.Variables = "",
     full_refresh: o.FullRefresh = False,
     since: o.From = None,
@@ -173,7 +173,7 @@ def _show_samples(screen: Screen, verdicts: tuple[object, ...]) -> None:
 def land(
     sources: Annotated[list[str] | None, typer.Argument(help="Sources or source.table; everything by default.")] = None,
     project: o.Project = ".",
-    env: o.Environment = "dev",
+    env: o.Environment = "",
     variables: o.Variables = "",
     retry_blocked: Annotated[
         bool, typer.Option("--retry-blocked", help="Try blocked files again although they have not changed.")
@@ -191,13 +191,13 @@ def land(
 
 
 def seed(
-    project: o.Project = ".", env: o.Environment = "dev", full_refresh: o.FullRefresh = False, output: o.Output = "text"
+    project: o.Project = ".", env: o.Environment = "", full_refresh: o.FullRefresh = False, output: o.Output = "text"
 ) -> None:
     """Build the seeds."""
     _only("resource_type:seed", project, env, full_refresh, output)
 
 
-def snapshot(project: o.Project = ".", env: o.Environment = "dev", output: o.Output = "text") -> None:
+def snapshot(project: o.Project = ".", env: o.Environment = "", output: o.Output = "text") -> None:
     """Build the snapshots."""
     _only("resource_type:snapshot", project, env, False, output)
 

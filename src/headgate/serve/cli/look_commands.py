@@ -29,7 +29,7 @@ def ls(
     select: o.Select = None,
     exclude: o.Exclude = None,
     project: o.Project = ".",
-    env: o.Environment = "dev",
+    env: o.Environment = "",
     output: o.Output = "text",
 ) -> None:
     """List sources and models with their state."""
@@ -48,7 +48,7 @@ def show(
     table: Table,
     limit: Annotated[int, typer.Option("--limit", help="Rows to show.")] = 5,
     project: o.Project = ".",
-    env: o.Environment = "dev",
+    env: o.Environment = "",
     output: o.Output = "text",
 ) -> None:
     """A table's card: owner, grain, columns, checks, first rows."""
@@ -75,7 +75,7 @@ def show(
     screen.answer(card, draw)
 
 
-def why(table: Table, project: o.Project = ".", env: o.Environment = "dev", output: o.Output = "text") -> None:
+def why(table: Table, project: o.Project = ".", env: o.Environment = "", output: o.Output = "text") -> None:
     """Why a table is as it is: the reason for its state, the checks that fail, what happened."""
     from headgate.serve.answers.tables import Because
     from headgate.serve.answers.tables import why as answer
@@ -111,7 +111,7 @@ def history(
     table: Table,
     limit: Annotated[int, typer.Option("--limit", help="Lines to show.")] = 20,
     project: o.Project = ".",
-    env: o.Environment = "dev",
+    env: o.Environment = "",
     output: o.Output = "text",
 ) -> None:
     """Every publication or load of a table with its row ledger, newest first."""
@@ -131,7 +131,7 @@ def history(
 def lineage(
     name: Annotated[str, typer.Argument(help="schema.table, or schema.table.column.")],
     project: o.Project = ".",
-    env: o.Environment = "dev",
+    env: o.Environment = "",
     output: o.Output = "text",
 ) -> None:
     """Where a table or a column comes from, and what hangs on it."""
@@ -158,7 +158,7 @@ def query(
     at: Annotated[str | None, typer.Option("--at", help="A snapshot id or a time: the tables as they were then.")] = None,
     limit: Annotated[int, typer.Option("--limit", help="Rows to print; 0 for all.")] = 100,
     project: o.Project = ".",
-    env: o.Environment = "dev",
+    env: o.Environment = "",
     output: o.Output = "text",
 ) -> None:
     """Ask the published tables; one statement, one snapshot."""
@@ -185,7 +185,7 @@ def diff(
     other: Annotated[str | None, typer.Option("--with-env", help="Compare with another environment's table instead.")] = None,
     key: Annotated[list[str] | None, typer.Option("--key", help="Key columns.", show_default="the declared key or grain")] = None,
     project: o.Project = ".",
-    env: o.Environment = "dev",
+    env: o.Environment = "",
     output: o.Output = "text",
 ) -> None:
     """How a table differs between two snapshots or environments: schema, counts, rows by key."""
@@ -211,7 +211,7 @@ def diff(
 def check(
     target: Annotated[str, typer.Argument(help="A table of the project: its checks are weighed on the published rows.")],
     project: o.Project = ".",
-    env: o.Environment = "dev",
+    env: o.Environment = "",
     output: o.Output = "text",
 ) -> None:
     """Weigh a published table against its checks now."""
@@ -224,7 +224,7 @@ def check(
         raise typer.Exit(EXIT_BLOCKED)
 
 
-def ready(select: o.Select = None, project: o.Project = ".", env: o.Environment = "dev", output: o.Output = "text") -> None:
+def ready(select: o.Select = None, project: o.Project = ".", env: o.Environment = "", output: o.Output = "text") -> None:
     """Is it ready to deploy? The checklist that data teams keep in their heads, each item with evidence."""
     from headgate.serve.answers.readiness import readiness
 

@@ -7,7 +7,13 @@ from typing import Annotated
 import typer
 
 Project = Annotated[str, typer.Option("--project", "-p", help="The project's folder.", show_default="the current folder")]
-Environment = Annotated[str, typer.Option("--env", "-e", help="The environment; prod is written only when named.")]
+Environment = Annotated[
+    str,
+    typer.Option(
+        "--env", "-e", "--target", "-t", help="The environment (a dbt project's target); prod is written only when named.",
+        show_default="dev, or what the profile names",
+    ),
+]  # fmt: skip
 Output = Annotated[str, typer.Option("--output", "-o", help="text or json.")]
 Variables = Annotated[str, typer.Option("--vars", help="Variables as YAML: '{day: 2026-01-01}'.")]
 Select = Annotated[

@@ -48,7 +48,7 @@ def demo(
     raise typer.Exit(run_demo(Path(directory), keep=keep))
 
 
-def doctor(project: o.Project = ".", env: o.Environment = "dev", output: o.Output = "text") -> None:
+def doctor(project: o.Project = ".", env: o.Environment = "", output: o.Output = "text") -> None:
     """Say what is wrong with this set-up, and how to mend it."""
     from headgate.serve.answers.health import examine
 

@@ -27,7 +27,7 @@ def backfill(
     since: Annotated[str, typer.Option("--from", help="First moment (ISO date or time).")],
     until: Annotated[str, typer.Option("--to", help="End, not included.")],
     project: o.Project = ".",
-    env: o.Environment = "dev",
+    env: o.Environment = "",
     variables: o.Variables = "",
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Build intervals again that are already done.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show intervals, rows, bytes, seconds and money, and stop.")] = False,
@@ -63,7 +63,7 @@ def backfill(
 
 def reconcile(
     project: o.Project = ".",
-    env: o.Environment = "dev",
+    env: o.Environment = "",
     output: o.Output = "text",
 ) -> None:
     """Rebuild the closed intervals into which rows have landed since (models with `reconcile:`)."""
@@ -77,7 +77,7 @@ def restore(
     table: Annotated[str, typer.Argument(help="schema.table or a model's name.")],
     to: Annotated[str, typer.Option("--to", help="A snapshot id or a time (ISO, UTC).")],
     project: o.Project = ".",
-    env: o.Environment = "dev",
+    env: o.Environment = "",
     output: o.Output = "text",
 ) -> None:
     """Put a table back as it was at a snapshot or time: as a new publication, with its history kept."""
@@ -91,7 +91,7 @@ def maintain(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")] = False,
     older_than: Annotated[float, typer.Option("--older-than", help="Hours: leftovers younger than this are kept.")] = 48.0,
     project: o.Project = ".",
-    env: o.Environment = "dev",
+    env: o.Environment = "",
     output: o.Output = "text",
 ) -> None:
     """Clean up leftovers by age, merge small files, expire old snapshots."""
