@@ -67,6 +67,8 @@ exposures:
 unit_tests:
   - name: kept
     model: fct_orders
+    given: []
+    expect: { rows: [] }
 --- macros/money.sql
 {% macro cents(column) %}round({{ column }} / 100, 2){% endmacro %}
 {% test is_even(model, column_name) %}
@@ -344,7 +346,7 @@ def test_descriptions_from_docs_blocks_and_lists_that_are_kept(declared_project:
     project = load(root)
     node = project.nodes["model.shop.a"]
     assert (node.description, node.columns["id"].description) == ("What it is.", "What it is. (key)")
-    assert project.options["kept"] == {"metrics": [{"file": "models/_a.yml", "package": "shop", "said": [{"name": "m"}]}]}
+    assert project.resources["metric.shop.m"].said == {"name": "m"}
 
 
 def test_a_model_that_asks_the_database_is_known_at_run_time_alone(declared_project: Make) -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from headgate.declare import keys, shapes
+from headgate.declare.access import check_access
 from headgate.declare.cache import store
 from headgate.declare.checks import CheckReader, subjects
 from headgate.declare.configs import check_folder_configs
 from headgate.declare.document import Entry, read
 from headgate.declare.drafts import Draft
+from headgate.declare.exposures import read_exposures
 from headgate.declare.folders import Files, find_files, read_text
 from headgate.declare.linking import Links, check_circles, link, render_canonical, with_ephemeral
 from headgate.declare.macros import MacroFile, Macros, builtin_files
@@ -21,16 +23,18 @@ from headgate.declare.memory import Memory, context_of, key_of
 from headgate.declare.mistakes import Mistakes
 from headgate.declare.models import ask, existing_folders, find_drafts, folder_names, seed_hash
 from headgate.declare.naming import check_relations, name_relations
-from headgate.declare.properties import Properties, columns_of, read_properties, tags_of
+from headgate.declare.properties import Properties, columns_of, constraints_of, read_properties, tags_of
 from headgate.declare.quick import environment_of, last_reading, signature
 from headgate.declare.reading import Reading
+from headgate.declare.resources import ResourceReader, read_docs, read_groups
 from headgate.declare.rules import check_publish_groups, check_rules
 from headgate.declare.sandbox import Environment, TemplateFailed
 from headgate.declare.settings import Settings, read_settings
 from headgate.declare.sources import read_sources
 from headgate.declare.sql import fingerprint, normal_text
+from headgate.declare.unit_tests import UnitTestReader
 from headgate.spec.errors import Location
-from headgate.spec.project import Exposure, Node, Project
+from headgate.spec.project import Node, Project
 
 
 def read_project(root: str, environment: str, variables: Mapping[str, Any], *, keep: bool) -> tuple[Project, str]:
@@ -45,7 +49,7 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, k
     if keep:
         earlier = set(last_reading(root).get("env_vars") or ())
         reading.memory = Memory.open(root, environment, _context(reading, variables, earlier))
-    properties = read_properties(root, files, settings.name, settings.dbt, mistakes)
+    properties = read_properties(reading)
     drafts = find_drafts(reading, properties)
     _check_folders(drafts, reading)
     for draft in drafts:
@@ -64,8 +68,13 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, k
     for draft in enabled:
         check_rules(draft, reading)
     checks = _checks(enabled, written, links, reading, properties)
-    groups = check_publish_groups(drafts, reading)
-    exposures = _exposures(properties, links, checks, reading)
+    publish_groups = check_publish_groups(drafts, reading)
+    described = {**read_groups(properties, reading), **read_docs(properties)}
+    check_access(enabled, links, described, reading)
+    others = ResourceReader(properties, links, checks, reading)
+    resources = {**described, **others.read()}
+    exposures = read_exposures(properties, checks, others, reading)
+    unit_tests = UnitTestReader(links, checks, reading).read(properties)
     _check_packages(reading)
     nodes = {} if mistakes.errors else _nodes(enabled, reading)
     if keep:
@@ -83,14 +92,18 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, k
         sources=sources,
         checks=checks.found,
         exposures=exposures,
-        publish_groups=groups,
+        publish_groups=publish_groups,
         variables=settings.variables,
         secrets=settings.secrets,
         prices=settings.prices,
         quotas=settings.quotas,
         audit_columns=settings.audit_columns,
-        options={**settings.options, **({"kept": properties.kept} if properties.kept else {})},
+        options=settings.options,
         notices=mistakes.notices,
+        dbt=settings.dbt,
+        resources=resources,
+        unit_tests=unit_tests,
+        disabled=tuple(d.unique_id for d in drafts if not d.enabled),
     )
     if keep:
         said = {"folders": list(files.folders), "files": list(files.outside), "env_vars": sorted(reading.env_vars)}
@@ -158,47 +171,6 @@ def _checks(
     return checks
 
 
-def _exposures(properties: Properties, links: Links, checks: CheckReader, reading: Reading) -> dict[str, Exposure]:
-    found: dict[str, Exposure] = {}
-    m = reading.mistakes
-    for declared in properties.exposures:
-        entry = declared.entry
-        name = shapes.required_name(entry, "an exposure", m)
-        if name is None:
-            continue
-        unique_id = f"exposure.{declared.package}.{name}"
-        severity = "error" if declared.package == reading.settings.name and not reading.settings.dbt else "notice"
-        shapes.known_keys(entry, keys.EXPOSURE_KEYS, f"exposure '{name}'", m, severity=severity)
-        if unique_id in found:
-            m.add(
-                "HG-D020",
-                entry.at("name"),
-                f"exposure '{name}' is declared twice (first at {found[unique_id].location})",
-                expected="one declaration",
-            )
-            continue
-        depends = []
-        for index, text in enumerate(shapes.texts(entry, "depends_on", m)):
-            place = shapes.item_at(entry, "depends_on", index)
-            before = len(m.errors)
-            unique = checks.reference(text, declared.package, place, f"exposure '{name}'")
-            if unique:
-                depends.append(unique)
-            elif len(m.errors) == before and not text.strip().startswith("metric("):
-                m.add("HG-D012", place, f"'{text}' is no reference", expected="ref('model') or source('source', 'table')")
-        owner = entry.get("owner")
-        email = owner.get("email") or owner.get("name") if isinstance(owner, Entry) else owner
-        found[unique_id] = Exposure(
-            unique_id,
-            name,
-            entry.at("name"),
-            tuple(depends),
-            None if email is None else str(email),
-            shapes.text(entry, "description", m, "") or "",
-        )
-    return found
-
-
 def _check_packages(reading: Reading) -> None:
     """Packages that `packages.yml` names but nobody has filled in."""
     settings, m = reading.settings, reading.mistakes
@@ -261,7 +233,26 @@ def _node(draft: Draft, texts: tuple[str, str], reading: Reading) -> Node:
         meta=config.get("meta") or {},
         fqn=draft.fqn,
         version=draft.version,
+        latest_version=_text(config.get("latest_version")) if draft.version else None,
+        deprecation_date=_text(config.get("deprecation_date")),
+        access=str(config.get("access") or "protected"),
+        group=_text(config.get("group")),
+        contract_enforced=enforced(config),
+        constraints=constraints_of(entry),
+        patch_path=draft.patch.file.path if draft.patch else "",
+        macros=tuple(f"macro.{package}.{name}" for package, name in sorted(draft.macros)),
+        refs=tuple(draft.refs),
     )
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def enforced(config: Mapping[str, Any]) -> bool:
+    """Whether a node's contract is enforced."""
+    contract = config.get("contract")
+    return isinstance(contract, Mapping) and contract.get("enforced") is True
 
 
 def _description(entry: Entry | None) -> str:

@@ -22,7 +22,7 @@ from headgate.declare.naming import default_schema
 from headgate.declare.properties import Declared, Properties, severity_for, tags_of
 from headgate.declare.reading import Reading
 from headgate.declare.sandbox import TemplateFailed, render
-from headgate.declare.testnames import generic_name, generic_short_name, test_id, test_metadata
+from headgate.declare.testnames import DBT_ORDER, generic_name, generic_short_name, test_id, test_metadata
 from headgate.ports.plugins import manifests
 from headgate.ports.source import Manifest
 from headgate.spec.errors import Location
@@ -47,7 +47,14 @@ class Subject:
     columns: Mapping[str, ColumnSpec]
     entry: Entry
     reference: str  # as a template refers to it: ref('orders')
+    file: SourceFile
     prefix: str = ""  # "source_" for a source's table
+    tags: tuple[str, ...] = ()  # that its tests bear too
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Package and folders of the property file."""
+        return (self.file.package, *self.file.folders)
 
 
 @dataclass(slots=True)
@@ -94,8 +101,12 @@ class CheckReader:
         resolved = self._kind(kind, place, where)
         if resolved is None:
             return
-        config = self._config(body, subject.package, where)
+        config = self._config(body, subject.package, subject.folders, where)
+        tags = tags_of(subject.tags, subject.columns[column].tags if column and column in subject.columns else ())
+        if tags:
+            config["tags"] = list(tags_of(tags, config.get("tags")))
         arguments, places = _arguments(body)
+        under = column
         column = str(arguments.pop("column_name", column)) if "column_name" in arguments or column else None
         ok = self._check_arguments(resolved, arguments, places, place, where, column)
         if not ok or config.get("enabled") is False:
@@ -103,13 +114,14 @@ class CheckReader:
         written = {**arguments, **({"column_name": column} if column else {})}
         full = generic_name(kind, subject.prefix, subject.name, written)
         name, metadata = str(body.get("name") or full), test_metadata(kind, subject.reference, written)
+        metadata |= {"column": under, "config": self._own_config(body, config)}
         short = name if "name" in body else generic_short_name(kind, subject.prefix, subject.name, full)
         depends, arguments = self._resolve_arguments(arguments, places, resolved, subject, place)
         raw = ""
         if resolved.startswith("macro:"):
-            package, _, short = resolved.removeprefix("macro:").rpartition(".")
-            owner = self.reading.macros.test_macro(short, package or None)
-            raw = f"{{{{ test_{short}(model) }}}}{{# {_short(owner[1].text if owner else '')} #}}"
+            package, _, macro = resolved.removeprefix("macro:").rpartition(".")
+            owner = self.reading.macros.test_macro(macro, package or None)
+            raw = f"{{{{ test_{macro}(model) }}}}{{# {_short(owner[1].text if owner else '')} #}}"
         self._keep(
             name,
             resolved,
@@ -124,6 +136,9 @@ class CheckReader:
             metadata=metadata,
             alias=short,
             own_name="name" in body,
+            folders=subject.folders,
+            path=subject.file.inner,
+            description=str(body.get("description") or ""),
         )
 
     def _kind(self, kind: str, place: Location, where: str) -> str | None:
@@ -154,26 +169,39 @@ class CheckReader:
         )
         return None
 
-    def _config(self, body: Entry, package: str, where: str) -> dict[str, Any]:
+    def _config(self, body: Entry, package: str, folders: tuple[str, ...], where: str) -> dict[str, Any]:
         """Folder config for tests, then the test's own keys, then its `config:`."""
-        found = dict(self._folder_config((package,)))
+        found = self._folder_config(folders)
         severity = severity_for(package, self.reading.settings.name, self.reading.settings.dbt)
         inner = shapes.mapping(body, "config", self.reading.mistakes)
         shapes.known_keys(inner, keys.TEST_CONFIG, f"'config' of a test of {where}", self.reading.mistakes, severity=severity)
         for entry in (body, inner):
             for key in keys.TEST_CONFIG:
                 if entry.get(key) is not None:
-                    found[key] = evaluated(entry[key], entry.value_at(key), lambda t, p: self.reading.evaluate_in(package, t, p))
-                    self._check_config(key, found[key], entry.value_at(key))
+                    said = evaluated(entry[key], entry.value_at(key), lambda t, p: self.reading.evaluate_in(package, t, p))
+                    self._check_config(key, said, entry.value_at(key))
+                    found[key] = _added(key, found.get(key), said)
+        found |= {key: shapes.plain(inner[key]) for key in inner if key not in keys.TEST_CONFIG}
         return found
 
-    def _folder_config(self, fqn: tuple[str, ...]) -> Mapping[str, Any]:
-        package = self.reading.settings.name
-        tree = self._trees.get(package)
-        if tree is None:
-            configs = self.reading.settings.configs.get("tests") or Entry()
-            tree = self._trees[package] = FolderConfigs(configs, package, keys.TEST_CONFIG, self.reading.evaluate)
-        return tree.of((*fqn, ""), own=fqn[0] == package).values
+    def _own_config(self, body: Entry, config: Mapping[str, Any]) -> dict[str, Any]:
+        """What stands at the test itself, of its whole config, in dbt's order."""
+        inner = body.get("config")
+        said = {*body, *(inner if isinstance(inner, Entry) else ())}
+        return {key: config[key] for key in (*DBT_ORDER, *config) if key in said and config.get(key) is not None}
+
+    def _folder_config(self, fqn: tuple[str, ...]) -> dict[str, Any]:
+        """What the folder configs of the test's own package, and over them the project's, say."""
+        found: dict[str, Any] = {}
+        for package in dict.fromkeys((fqn[0], self.reading.settings.name)):
+            tree = self._trees.get(package)
+            if tree is None:
+                configs = next((p.configs.get("tests") for p in self.reading.files.packages if p.name == package), None)
+                evaluate = partial(self.reading.evaluate_in, package)
+                tree = self._trees[package] = FolderConfigs(configs or Entry(), package, keys.TEST_CONFIG, evaluate)
+            for key, value in tree.of((*fqn, ""), own=fqn[0] == package).values.items():
+                found[key] = _added(key, found.get(key), value)
+        return found
 
     def _check_config(self, key: str, value: Any, place: Location) -> None:
         m = self.reading.mistakes
@@ -296,6 +324,9 @@ class CheckReader:
         metadata: Mapping[str, Any] | None = None,
         alias: str = "",
         own_name: bool = False,
+        folders: tuple[str, ...] = (),
+        path: str = "",
+        description: str = "",
     ) -> None:
         unique_id = test_id(package, name, metadata)
         first = self.found.get(unique_id)
@@ -332,6 +363,10 @@ class CheckReader:
             on_fail=str(config.get("on_fail") or "block"),
             tags=tags_of(config.get("tags")),
             meta=config.get("meta") or {},
+            fqn=(*folders, name),
+            path=path,
+            config=dict(config),
+            description=description,
         )
 
     def _failures_table(self, name: str, config: Mapping[str, Any]) -> str | None:
@@ -361,12 +396,21 @@ class CheckReader:
         recorder = Recorder()
         try:
             template = self.reading.template(text, file.path)
-            names = self.reading.names(file.package, recorder, {}, **self._recording(recorder), model={"name": file.stem})
+            names = self.reading.names(file.package, recorder, {}, **self.recording(recorder), model={"name": file.stem})
             render(template, names, file.path)
         except TemplateFailed as error:
             self.reading.fail(error)
             return
         who = f"test '{file.stem}'"
+        entry = properties.singular.get((file.package, file.stem))
+        config = {
+            **self._folder_config((file.package, *file.folders)),
+            **(self._config(entry, file.package, (file.package, *file.folders), who) if entry else {}),
+        }
+        for name, value in recorder.config.items():
+            config[name] = _added(name, config.get(name), value)
+        if config.get("enabled") is False:
+            return
         depends = []
         for ref in dict.fromkeys(recorder.refs):
             node = resolve_ref(ref, file.package, self.links, partial(draft.ref_place, ref), who, self.reading.mistakes)
@@ -377,14 +421,6 @@ class CheckReader:
         if not draft.failed and len(depends) == len(set(recorder.refs)) + len(set(recorder.sources)):
             draft.template, draft.depends_on = template, tuple(depends)
             render_canonical(draft, self.links, self.reading)
-        entry = properties.singular.get((file.package, file.stem))
-        config = {
-            **self._folder_config((file.package, *file.folders)),
-            **(self._config(entry, file.package, who) if entry else {}),
-            **recorder.config,
-        }
-        if config.get("enabled") is False:
-            return
         nodes = [d for d in depends if not d.startswith("source.")]
         attached = depends[0] if len(depends) == 1 else nodes[0] if len(nodes) == 1 else None
         self._keep(
@@ -398,9 +434,13 @@ class CheckReader:
             text,
             config,
             file.package,
+            folders=(file.package, *file.folders),
+            path=file.inner,
+            description=str(entry.get("description") or "") if entry else "",
         )
 
-    def _recording(self, recorder: Recorder) -> dict[str, Any]:
+    def recording(self, recorder: Recorder) -> dict[str, Any]:
+        """`ref`, `source` and `this` that note in `recorder` what is asked for."""
         catalog = self.reading.settings.lake.name
 
         def ref(*args: Any, v: Any = None, version: Any = None) -> TemplateRelation:
@@ -425,12 +465,24 @@ def subjects(drafts: Mapping[str, Draft], written: Mapping[str, Declared], links
             name, version = draft.name, draft.version
             reference = f"ref('{name}', version='{version}')" if version else f"ref('{name}')"
             name = f"{name}_v{version}" if version else name
-            yield Subject(draft.unique_id, name, draft.package, label, columns_of(entry), entry, reference)
+            yield Subject(draft.unique_id, name, draft.package, label, columns_of(entry), entry, reference, draft.patch.file)
     for unique_id, declared in written.items():
         table = links.sources[unique_id]
         label = f"source table '{table.source}.{table.name}'"
         name, reference = f"{table.source}_{table.name}", f"source('{table.source}', '{table.name}')"
-        yield Subject(unique_id, name, table.package, label, table.columns, declared.entry, reference, "source_")
+        tags = tags_of(table.said.get("tags"), declared.entry.get("tags"))
+        yield Subject(
+            unique_id, name, table.package, label, table.columns, declared.entry, reference, declared.file, "source_", tags
+        )
+
+
+def _added(key: str, before: Any, said: Any) -> Any:
+    """A config value under one that is nearer: tags add up, meta is merged, all else is replaced."""
+    if key == "tags":
+        return list(tags_of(before, said))
+    if key == "meta" and isinstance(before, Mapping) and isinstance(said, Mapping):
+        return {**before, **said}
+    return said
 
 
 def _named(value: Any) -> tuple[str, Entry, Location | None] | None:

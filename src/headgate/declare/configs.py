@@ -172,6 +172,8 @@ def property_config(config: Config, entry: Entry, kind: str, severity: str, eval
         "access",
         "group",
         "latest_version",
+        "deprecation_date",
+        "time_spine",
         "alias",
         "reconcile",
         "contract",

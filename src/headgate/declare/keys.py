@@ -46,17 +46,10 @@ PROPERTY_KEYS = (
     "version", "models", "seeds", "snapshots", "sources", "macros", "exposures", "data_tests", "tests", "unit_tests",
     "metrics", "semantic_models", "saved_queries", "groups", "analyses", "anchors", "functions", "time_spine",
 )  # fmt: skip
-KEPT_UNREAD = (
-    "unit_tests",
-    "metrics",
-    "semantic_models",
-    "saved_queries",
-    "groups",
-    "analyses",
-    "anchors",
-    "functions",
-    "macros",
-)
+LISTED = ("unit_tests", "metrics", "semantic_models", "saved_queries", "groups", "analyses", "functions", "macros")
+UNRENDERED = ("unit_tests", "metrics", "semantic_models", "saved_queries", "macros")  # their templates are used later or kept
+CONSTRAINTS = ("not_null", "unique", "primary_key", "foreign_key", "check", "custom")
+ACCESS = ("private", "protected", "public")
 
 _OURS = (
     "owner", "grain", "tier", "publish_group", "reconcile", "partition_by", "sort_by", "history", "incremental_order",
@@ -128,6 +121,24 @@ EXPOSURE_KEYS = (
     "name", "type", "owner", "label", "maturity", "url", "depends_on", "description", "meta", "tags", "config", "docs",
     "enabled",
 )  # fmt: skip
+
+UNIT_TEST_KEYS = (
+    "name", "description", "model", "given", "expect", "overrides", "config", "versions", "tags", "meta", "enabled", "docs",
+)  # fmt: skip
+RESOURCE_CONFIG = frozenset(("enabled", "group", "meta", "tags", "export_as", "schema", "cache", "docs"))
+FOLDER_KIND = {"metric": "metrics", "semantic_model": "semantic-models", "saved_query": "saved-queries"}
+_KEPT = ("name", "description", "config", "meta", "tags", "docs", "label", "group")
+RESOURCE_KEYS = {
+    "group": (*_KEPT, "owner"),
+    "macro": (*_KEPT, "arguments", "supported_languages"),
+    "function": (*_KEPT, "arguments", "returns", "type"),
+    "semantic_model": (*_KEPT, "model", "defaults", "entities", "dimensions", "measures", "primary_entity"),
+    "metric": (
+        *_KEPT, "type", "type_params", "filter", "time_granularity", "model", "calculation_method", "expression", "timestamp",
+        "time_grains", "dimensions", "filters", "window", "agg", "expr", "numerator", "denominator",
+    ),
+    "saved_query": (*_KEPT, "query_params", "exports"),
+}  # fmt: skip
 
 MATERIALIZED = ("view", "table", "ephemeral", "incremental")
 STRATEGIES = ("append", "merge", "delete+insert", "insert_overwrite", "microbatch")

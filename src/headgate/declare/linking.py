@@ -15,6 +15,7 @@ from headgate.declare.models import model_names, note, ref_of, source_of
 from headgate.declare.reading import Reading
 from headgate.declare.sandbox import MACROS, CompilerError, TemplateFailed, render
 from headgate.declare.sql import check_query
+from headgate.declare.versions import version_order
 from headgate.spec.errors import Location
 from headgate.spec.names import Relation, quote_ident
 from headgate.spec.project import SourceTable
@@ -54,7 +55,7 @@ class Links:
         if version is not None:
             found = [d for d in found if d.version == version]
         elif any(d.version for d in found):
-            latest = max(found, key=lambda d: (_is_latest(d), _version_order(d.version)))
+            latest = max(found, key=lambda d: (_is_latest(d), version_order(d.version)))
             found = [latest]
         order = {package: 0, self.root: 1}
         return min(found, key=lambda d: (not d.enabled, order.get(d.package, 2)), default=None)
@@ -67,13 +68,6 @@ class Links:
 def _is_latest(draft: Draft) -> bool:
     latest = draft.patch.entry.get("latest_version") if draft.patch else None
     return latest is not None and str(latest) == draft.version
-
-
-def _version_order(version: str | None) -> tuple[int, float, str]:
-    try:
-        return (1, float(version or 0), "")
-    except ValueError:
-        return (0, 0.0, version or "")
 
 
 def resolve_ref(ref: Ref, package: str, links: Links, place: Place, who: str, mistakes: Mistakes) -> Draft | None:

@@ -22,6 +22,7 @@ from headgate.declare.properties import Patch, Properties, severity_for
 from headgate.declare.reading import Reading
 from headgate.declare.sandbox import MACROS, CompilerError, TemplateFailed, render
 from headgate.declare.syntax import parsed
+from headgate.declare.versions import settle_versions
 from headgate.spec.errors import Location
 from headgate.spec.templating import TemplateRelation
 
@@ -32,17 +33,20 @@ def find_drafts(reading: Reading, properties: Properties) -> list[Draft]:
     """All models, seeds and snapshots of project and packages, configured from folders and property files."""
     drafts = [*_models(reading), *_seeds(reading), *_snapshots(reading, properties)]
     drafts = _once(drafts, reading)
-    used: set[tuple[str, str, str]] = set()
+    used = settle_versions(drafts, properties, reading)
     configs = _FolderRules(reading)
-    versioned = [v for draft in drafts for v in _versions(draft, properties, reading, used)]
-    for draft in versioned:
+    for draft in drafts:
+        if draft.version is None:
+            draft.patch = _patch_of(draft.resource_type, draft.package, draft.name, properties, reading)
+        if draft.patch is not None:
+            used.add((draft.patch.kind, draft.patch.package, draft.patch.name))
         draft.config = configs.of(draft)
         if draft.patch is not None:
             severity = severity_for(draft.patch.package, reading.settings.name, reading.settings.dbt)
             evaluate = _evaluator(reading, draft.patch.package)
             property_config(draft.config, draft.patch.entry, draft.resource_type, severity, evaluate, reading.mistakes)
-    _undescribed(properties, used, versioned, reading)
-    return versioned
+    _undescribed(properties, used, drafts, reading)
+    return drafts
 
 
 def _evaluator(reading: Reading, package: str) -> Any:
@@ -138,32 +142,10 @@ def _once(drafts: list[Draft], reading: Reading) -> list[Draft]:
     return kept
 
 
-def _versions(draft: Draft, properties: Properties, reading: Reading, used: set[tuple[str, str, str]]) -> list[Draft]:
-    """The draft with its patch; for a file of a versioned model, that version."""
-    found = _patch_of(draft.resource_type, draft.package, draft.name, properties, reading)
-    if found is not None and not (draft.resource_type == "model" and found.entry.get("versions")):
-        draft.patch = found
-        used.add((found.kind, found.package, found.name))
-        return [draft]
-    for (kind, package, name), patch in properties.patches.items():
-        if kind != "model" or package != draft.package or draft.resource_type != "model" or not patch.entry.get("versions"):
-            continue
-        for item in patch.entry["versions"]:
-            version = str(item.get("v")) if isinstance(item, dict) else ""
-            if draft.name in (
-                item.get("defined_in") if isinstance(item, dict) else None,
-                f"{name}_v{version}",
-                f"{name}.v{version}",
-            ):
-                used.add((kind, package, name))
-                draft.name, draft.version, draft.patch, draft.alias = name, version, patch, f"{name}_v{version}"
-                return [draft]
-    return [draft]
-
-
 def _patch_of(kind: str, package: str, name: str, properties: Properties, reading: Reading) -> Patch | None:
     """The description by the node's own package; the project may describe a package's node as well."""
-    return properties.patches.get((kind, package, name)) or properties.patches.get((kind, reading.settings.name, name))
+    found = properties.patches.get((kind, package, name)) or properties.patches.get((kind, reading.settings.name, name))
+    return None if found is not None and found.entry.get("versions") else found
 
 
 def _undescribed(properties: Properties, used: set[tuple[str, str, str]], drafts: list[Draft], reading: Reading) -> None:

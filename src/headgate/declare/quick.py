@@ -79,7 +79,7 @@ def stamps(root: str, folders: Any, files: Any = ()) -> dict[str, Stamp]:
 def _place(path: str) -> tuple[int, int]:
     """Names a folder, whatever links lead to it; (0, 0) for one that is not there."""
     try:
-        status = os.stat(path)
+        status = Path(path).stat()
     except OSError:
         return 0, 0
     return status.st_dev, status.st_ino

@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from headgate.declare.configs import native
-from headgate.declare.context import ConfigCall, ContextView, EnvVar, Names, ParseAdapter, Recorder, Var, constant_names, copied
+from headgate.declare.constants import constant_names
+from headgate.declare.context import ConfigCall, ContextView, EnvVar, Names, ParseAdapter, Recorder, Var, copied
 from headgate.declare.folders import Files
 from headgate.declare.macros import Macros, Scope
 from headgate.declare.memory import Memory
@@ -54,7 +55,8 @@ class Reading:
             "schema_prefix": s.schema_prefix,
         }
         target = Names(**{**said, **known})
-        return {**constant_names(), "target": target, "project_name": s.name, "env_var": EnvVar(self.env_vars)}
+        here = {"target": target, "project_name": s.name, "database": s.lake.name, "schema": known["schema"]}
+        return {**constant_names(), **here, "env_var": EnvVar(self.env_vars)}
 
     @cached_property
     def variables(self) -> Mapping[str, Mapping[str, Any]]:
@@ -125,6 +127,15 @@ class Reading:
         except TemplateFailed as error:
             self.fail(error, place)
             return None
+
+    def quietly(self, package: str, text: str, place: Location) -> Any:
+        """`evaluate_in` for a text whose failure is no mistake: None then."""
+        before = self.mistakes
+        self.mistakes = Mistakes()
+        try:
+            return self.evaluate_in(package, text, place)
+        finally:
+            self.mistakes = before
 
     def fail(self, error: TemplateFailed, place: Location | None = None) -> None:
         """Keep a template's failure as a mistake, with the nearest known name."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from headgate.declare import keys, shapes
-from headgate.declare.configs import evaluated
+from headgate.declare.configs import FolderConfigs, evaluated
 from headgate.declare.document import Entry
 from headgate.declare.durations import seconds_of
 from headgate.declare.mistakes import Mistakes, nearest
@@ -42,7 +43,7 @@ def read_sources(
     off: set[tuple[str, str]] = set()
     for declared in properties.sources:
         entry = declared.entry
-        name = shapes.required_name(entry, "a source", reading.mistakes)
+        name = shapes.required_name(entry, "a source", reading.mistakes, identifier=not reading.settings.dbt)
         if name is None:
             continue
         before = seen.setdefault((declared.package, name), entry.at("name"))
@@ -68,6 +69,7 @@ class _SourceReader:
 
     def __init__(self, name: str, declared: Declared, reading: Reading) -> None:
         self.name, self.entry, self.package, self.reading = name, declared.entry, declared.package, reading
+        self.file = declared.file
         self.mistakes = reading.mistakes
         self.severity = severity_for(declared.package, reading.settings.name, reading.settings.dbt)
         self.config = shapes.mapping(self.entry, "config", self.mistakes)
@@ -108,9 +110,11 @@ class _SourceReader:
         names: dict[str, Location] = {}
         items = shapes.entries(self.entry, "tables", self.mistakes)
         if not items and self.entry.get("tables") is None:
-            self.mistakes.add("HG-D014", self.entry.at("name"), f"{where} has no 'tables'", expected="tables: [ { name: … } ]")
+            severity = "notice" if self.reading.settings.dbt else "error"
+            expected = "tables: [ { name: … } ]"
+            self.mistakes.add("HG-D014", self.entry.at("name"), f"{where} has no 'tables'", expected=expected, severity=severity)
         for item in items:
-            name = shapes.required_name(item, f"a table of {where}", self.mistakes)
+            name = shapes.required_name(item, f"a table of {where}", self.mistakes, identifier=not self.reading.settings.dbt)
             if name is None:
                 continue
             before = names.setdefault(name, item.at("name"))
@@ -149,7 +153,23 @@ class _SourceReader:
             also=("owner",),
         )
         values = [self._evaluated(e, "enabled") for e in (self.entry, self.config, item, config) if e.get("enabled") is not None]
-        return bool(values) and values[-1] is False
+        values = [self._folders(str(item.get("name"))).get("enabled"), *values]
+        return next((v for v in reversed(values) if v is not None), True) is False
+
+    def _folders(self, table: str) -> dict[str, Any]:
+        """What `sources:` of the package's and the project's settings say of a table."""
+        fqn = (self.package, *self.file.folders, self.name, table)
+        found: dict[str, Any] = {}
+        for package in dict.fromkeys((self.package, self.reading.settings.name)):
+            tree = next((p.configs.get("sources") for p in self.reading.files.packages if p.name == package), None)
+            if tree:
+                rules = FolderConfigs(tree, package, keys.SOURCE_CONFIG, partial(self.reading.evaluate_in, package))
+                for key, value in rules.of(fqn, own=package == self.package).values.items():
+                    known = found.get(key)
+                    if key == "meta" and isinstance(value, dict) and isinstance(known, dict):
+                        value = {**known, **value}
+                    found[key] = value
+        return found
 
     def _evaluated(self, entry: Entry, key: str) -> Any:
         return evaluated(entry[key], entry.value_at(key), lambda text, place: self.reading.evaluate_in(self.package, text, place))
@@ -168,6 +188,8 @@ class _SourceReader:
         lookback = self._nearer(item, "lookback")
         dead = self._nearer(item, "dead_letters_max")
         timeout = shapes.duration(self._nearer(item, "timeout"), "timeout", m, 300.0)
+        folders = self._folders(name)
+        own = {k: item[k] for k in ("loaded_at_query", "external") if k in item}
         return SourceTable(
             unique_id=f"source.{self.package}.{self.name}.{name}",
             source=self.name,
@@ -195,13 +217,18 @@ class _SourceReader:
             timeout=300.0 if timeout is None else timeout,
             tags=tags_of(self.entry.get("tags"), self.config.get("tags"), item.get("tags"), inner.get("tags")),
             meta={
+                **(folders.get("meta") or {}),
                 **shapes.plain(shapes.mapping(self.entry, "meta", m)),
                 **shapes.plain(shapes.mapping(self.config, "meta", m)),
                 **shapes.plain(shapes.mapping(item, "meta", m)),
                 **shapes.plain(shapes.mapping(inner, "meta", m)),
             },
-            config=shapes.plain({**self.config, **{k: item[k] for k in ("loaded_at_query", "external") if k in item}, **inner}),
-        )
+            config=shapes.plain({**folders, **self.config, **own, **inner}),
+            fqn=(self.package, *self.file.folders, self.name, name),
+            path=self.file.inner,
+            said={**shapes.plain({k: v for k, v in self.entry.items() if k not in ("tables", "connection", "fallback_connection")}),
+                  "table": shapes.plain({k: v for k, v in item.items() if k not in ("columns", "connection", "fallback_connection")})},
+        )  # fmt: skip
 
     def _value(self, item: Entry, key: str) -> Any:
         entry = self._nearer(item, key)
@@ -220,22 +247,36 @@ class _SourceReader:
         return Relation(schema, str(identifier or name))
 
     def _freshness(self, item: Entry) -> Freshness | None:
-        entry = self._nearer(item, "freshness")
-        field = shapes.text(self._nearer(item, "loaded_at_field"), "loaded_at_field", self.mistakes)
-        if entry.get("freshness") is None:
-            return Freshness(loaded_at_field=field) if field else None
-        freshness = shapes.mapping(entry, "freshness", self.mistakes)
-        shapes.known_keys(freshness, keys.FRESHNESS_KEYS, "'freshness'", self.mistakes, severity=self.severity)
-        warn, error = (self._age(freshness, key) for key in ("warn_after", "error_after"))
+        """dbt's merge: a table's thresholds over its source's, each by itself; `freshness: null` at a table means none."""
+        m = self.mistakes
+        inner = item.get("config")
+        places = [e for e in (item, inner) if isinstance(e, Entry)]
+        field, query = (shapes.text(self._nearer(item, k), k, m) for k in ("loaded_at_field", "loaded_at_query"))
+        if any("freshness" in e and e["freshness"] is None for e in places):
+            return Freshness(loaded_at_field=field, loaded_at_query=query) if field or query else None
+        said: dict[str, Entry] = {}
+        for entry in (self.entry, self.config, *places):
+            freshness = shapes.mapping(entry, "freshness", m)
+            shapes.known_keys(freshness, keys.FRESHNESS_KEYS, "'freshness'", m, severity=self.severity)
+            for key in freshness:
+                said[key] = freshness
+        if not said:
+            return Freshness(loaded_at_field=field, loaded_at_query=query) if field or query else None
+        ages = {key: self._age(said[key], key) if key in said else None for key in ("warn_after", "error_after")}
+        warn, error = ages["warn_after"], ages["error_after"]
         if warn is not None and error is not None and warn > error:
-            self.mistakes.add(
+            m.add(
                 "HG-D015",
-                freshness.value_at("warn_after"),
+                said["warn_after"].value_at("warn_after"),
                 "'warn_after' is longer than 'error_after'",
                 expected="a warning before the error",
+                severity="warning" if self.reading.settings.dbt else "error",
             )
-        field = shapes.text(freshness, "loaded_at_field", self.mistakes, field)
-        return Freshness(warn, error, field, shapes.text(freshness, "filter", self.mistakes))
+        if "loaded_at_field" in said:
+            field = shapes.text(said["loaded_at_field"], "loaded_at_field", m, field)
+        sql = shapes.text(said["filter"], "filter", m) if "filter" in said else None
+        written = [shapes.plain(said[k][k]) if k in said and isinstance(said[k][k], Entry) else None for k in ages]
+        return Freshness(warn, error, field, sql, query, *written)
 
     def _age(self, freshness: Entry, key: str) -> float | None:
         value = freshness.get(key)

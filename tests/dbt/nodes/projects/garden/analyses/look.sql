@@ -1,0 +1,1 @@
+select * from {{ ref('beds') }} where plant_id > {{ var('threshold') }}

@@ -1,0 +1,1 @@
+select plant_id, waterings from {{ ref('beds') }}

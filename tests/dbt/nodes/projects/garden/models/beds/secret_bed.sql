@@ -1,0 +1,1 @@
+select plant_id from {{ ref('beds') }}

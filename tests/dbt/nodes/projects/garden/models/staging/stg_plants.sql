@@ -1,0 +1,1 @@
+select id as plant_id, lower(name) as plant, height, planted_on from {{ source('shed', 'plants') }}
