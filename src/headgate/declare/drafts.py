@@ -56,8 +56,9 @@ class Draft:
 
     @property
     def fqn(self) -> tuple[str, ...]:
-        """Package, folders, name (and version)."""
-        return (self.package, *self.file.folders, self.name, *((f"v{self.version}",) if self.version else ()))
+        """Package, folders, name (and version); of a snapshot in SQL also the file, which may hold several."""
+        file = (self.file.stem,) if self.resource_type == "snapshot" and self.file.path.endswith(".sql") else ()
+        return (self.package, *self.file.folders, *file, self.name, *((f"v{self.version}",) if self.version else ()))
 
     @property
     def enabled(self) -> bool:

@@ -245,7 +245,8 @@ def _options(entry: Entry, chosen: Entry, mistakes: Mistakes) -> dict[str, Any]:
     for key in ("threads", "retention"):
         if key in entry:
             shapes.number(entry, key, mistakes)
-    found = {key: shapes.plain(entry[key]) for key in ("alerts", "threads", "retention", "query-comment") if key in entry}
+    kept = ("alerts", "threads", "retention", "query-comment", "target-path", "clean-targets")
+    found = {key: shapes.plain(entry[key]) for key in kept if key in entry}
     found |= {key: shapes.plain(chosen[key]) for key in ("alerts", "threads") if key in chosen}
     for key in ("on-run-start", "on-run-end"):
         if key in entry:

@@ -67,6 +67,13 @@ class ProjectTemplates:
         """Whether the project, a package or the built-in library has the macro."""
         return self._find(name, self._names(self._project.name, {}, {})) is not None
 
+    def macro_texts(self) -> tuple[tuple[str, str, str], ...]:
+        """Every file of macros: package, path within the package, text."""
+        reading = self._reading
+        inner = {f.path: f.inner for kind in ("macros", "generic") for f in reading.files.of(kind)}
+        files = {id(f): f for known in reading.macros.packages.values() for f in known.values()}
+        return tuple((f.package, inner.get(f.path) or "macros/" + f.path.partition("/")[2], f.text) for f in files.values())
+
     def _find(self, name: str, names: dict[str, Any]) -> Any:
         from headgate.declare.macros import Bound
         from headgate.declare.sandbox import MACROS

@@ -13,6 +13,12 @@ from typing import Any
 _NAME_MAX = 63  # longer names are cut and hashed where a relation or a file bears them
 _CUT = 30
 _HASH_LENGTH = 10
+_HASHED = ("name", "kwargs", "namespace")
+DBT_ORDER = (
+    "severity", "tags", "enabled", "where", "limit", "warn_if", "error_if", "fail_calc", "store_failures", "store_failures_as",
+    "meta", "database", "schema", "alias",
+)  # fmt: skip
+"""In which order dbt writes the config of a test."""
 
 
 def generic_name(kind: str, prefix: str, subject: str, arguments: Mapping[str, Any]) -> str:
@@ -47,7 +53,8 @@ def test_id(package: str, name: str, metadata: Mapping[str, Any] | None) -> str:
     """The unique id; a singular test has no metadata and no hash."""
     if not metadata:
         return f"test.{package}.{name}"
-    return f"test.{package}.{name}.{_md5(name + repr(_hashable(metadata)))[-_HASH_LENGTH:]}"
+    hashed = _hashable({key: metadata.get(key) for key in _HASHED})
+    return f"test.{package}.{name}.{_md5(name + repr(hashed))[-_HASH_LENGTH:]}"
 
 
 def _identifier(kind: str, prefix: str, subject: str) -> str:

@@ -194,7 +194,7 @@ class CheckSpec:
     config: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
     alias: str = ""  # the name as a relation or a file bears it: long ones are cut and hashed
-    metadata: Mapping[str, Any] = field(default_factory=dict)  # of a generic test as written: name, namespace, kwargs
+    metadata: Mapping[str, Any] = field(default_factory=dict)  # of a generic test as written: name, kwargs, column, config, …
 
 
 @dataclass(frozen=True, slots=True)
