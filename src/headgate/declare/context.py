@@ -1,28 +1,24 @@
 """The names that a template sees while the project is read: dbt's context, with nothing executed.
 
-Everything that depends on the moment is pinned, so that reading twice gives the same text: `run_started_at` and `now()` are
-`PARSE_CLOCK`, `execute` is false, queries give None.
+Everything that depends on the moment is pinned, so that reading twice gives the same text. What is the same in every template
+is in `declare.constants`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import itertools
-import json
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from headgate.declare.macros import Return, Scope
+from headgate.declare.macros import Scope
 from headgate.declare.mistakes import nearest
 from headgate.declare.sandbox import MACROS, CompilerError
 from headgate.spec.names import quote_ident
+from headgate.spec.results import ResultTable, response
 from headgate.spec.templating import ColumnFactory, RelationFactory, TemplateRelation
 
-PARSE_CLOCK = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 _MISSING: Any = object()
 
 
@@ -161,26 +157,53 @@ class ParseAdapter:
     def __init__(self, scope: Callable[[], Scope]) -> None:
         self.scope = scope
 
+    Relation = RelationFactory()
+    Column = ColumnFactory()
+
     def dispatch(self, macro_name: str, macro_namespace: str | None = None, packages: Any = None) -> Any:
         """The implementation of a macro for this engine."""
         return self.scope().dispatch(macro_name, macro_namespace)
 
     def quote(self, identifier: str) -> str:
         """A quoted identifier."""
-        return quote_ident(identifier)
+        return quote_ident(str(identifier))
 
-    def quote_as_configured(self, identifier: str, quote_key: str) -> str:
+    def quote_as_configured(self, identifier: str, quote_key: str = "identifier") -> str:
         """A quoted identifier."""
-        return quote_ident(identifier)
+        return quote_ident(str(identifier))
+
+    def quote_seed_column(self, column: str, quote_config: bool | None) -> str:
+        """A seed's column, quoted unless `quote_columns` says no."""
+        return column if quote_config is False else quote_ident(column)
 
     def type(self) -> str:
         """The engine's name in dbt."""
         return "duckdb"
 
+    def get_hard_deletes_behavior(self, config: Mapping[str, Any]) -> str:
+        """What a snapshot does with keys that are gone."""
+        return str(config.get("hard_deletes") or "ignore")
+
+    def is_motherduck(self) -> bool:
+        """Never."""
+        return False
+
+    is_ducklake = disable_transactions = is_motherduck
+
+    def warn_once(self, msg: str) -> str:
+        """Nothing."""
+        return ""
+
     get_relation = load_relation = _looks(lambda: None)
     get_columns_in_relation = get_missing_columns = list_relations_without_caching = list_schemas = _looks(list)
-    check_schema_exists = _looks(bool)
-    create_schema = drop_schema = drop_relation = rename_relation = truncate_relation = add_query = commit = _looks(str)
+    list_relations = get_columns_in_table = get_column_schema_from_query = _looks(list)
+    check_schema_exists = already_exists = _looks(bool)
+    create_schema = drop_schema = drop_relation = rename_relation = truncate_relation = commit = _looks(str)
+    expand_target_column_types = get_csv_data = cache_added = cache_dropped = cache_renamed = _looks(str)
+    valid_snapshot_target = assert_valid_snapshot_target_given_strategy = _looks(lambda: None)
+    standardize_grants_dict = _looks(dict)
+    execute = add_query = _looks(lambda: (response(), ResultTable((), ())))
+    convert_type = _looks(lambda: "VARCHAR")
 
 
 class ContextView:
@@ -206,170 +229,6 @@ class ContextView:
             return self._names[name]
         scope = self._names.get(MACROS)
         return scope.find(name, default) if scope is not None else default
-
-
-def _leave(value: Any = None) -> Any:
-    raise Return(value)
-
-
-def _fail(message: Any = "", node: Any = None) -> Any:
-    raise CompilerError(str(message))
-
-
-def _quiet(*_: Any, **__: Any) -> str:
-    return ""
-
-
-def _nothing(*_: Any, **__: Any) -> None:
-    return None
-
-
-def _statement(
-    name: Any = None, fetch_result: bool = False, auto_begin: bool = True, language: str = "sql", caller: Any = None
-) -> str:
-    return ""
-
-
-def _clock(now: dt.datetime) -> Names:
-    """`modules.datetime` with a pinned "now"."""
-
-    class Moment(dt.datetime):
-        """datetime whose present moment is the run's."""
-
-        @classmethod
-        def now(cls, tz: dt.tzinfo | None = None) -> Moment:
-            """The pinned moment."""
-            return cls.fromtimestamp(now.timestamp(), tz)
-
-        @classmethod
-        def utcnow(cls) -> Moment:
-            """The pinned moment in UTC without zone."""
-            return cls.fromtimestamp(now.timestamp(), dt.UTC).replace(tzinfo=None)
-
-        @classmethod
-        def today(cls) -> Moment:
-            """The pinned moment."""
-            return cls.utcnow()
-
-    class Day(dt.date):
-        """date whose present day is the run's."""
-
-        @classmethod
-        def today(cls) -> Day:
-            """The pinned day."""
-            return cls(now.year, now.month, now.day)
-
-    return Names(datetime=Moment, date=Day, time=dt.time, timedelta=dt.timedelta, timezone=dt.timezone, UTC=dt.UTC)
-
-
-_RE = "match search fullmatch sub subn split findall finditer compile escape IGNORECASE MULTILINE DOTALL I M S X"
-_ITERTOOLS = "chain product combinations permutations zip_longest islice accumulate groupby starmap"
-_FAILURES = """
-raise_compiler_error raise_not_implemented raise_parsing_error raise_database_error raise_dependency_error
-raise_fail_fast_error raise_duplicate_patch_name raise_invalid_property_yml_version missing_relation missing_config
-raise_contract_error column_type_missing relation_wrong_type
-"""
-
-
-def _modules(now: dt.datetime) -> Names:
-    import pytz
-
-    return Names(
-        datetime=_clock(now),
-        re=Names(**{name: getattr(re, name) for name in _RE.split()}),
-        pytz=Names(timezone=pytz.timezone, utc=pytz.utc, UTC=pytz.UTC, all_timezones=list(pytz.all_timezones)),
-        itertools=Names(**{name: getattr(itertools, name) for name in _ITERTOOLS.split()}),
-    )
-
-
-def _fromjson(text: str, default: Any = None) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return default
-
-
-def _tojson(value: Any, default: Any = None, sort_keys: bool = False) -> Any:
-    try:
-        return json.dumps(value, sort_keys=sort_keys, default=str)
-    except ValueError:
-        return default
-
-
-def _fromyaml(text: str, default: Any = None) -> Any:
-    import yaml
-
-    try:
-        return yaml.load(text, yaml.CSafeLoader)  # the safe loader
-    except yaml.YAMLError:
-        return default
-
-
-def _toyaml(value: Any, default: Any = None, sort_keys: bool = False) -> Any:
-    import yaml
-
-    try:
-        return yaml.dump(_json(value), Dumper=yaml.CSafeDumper, sort_keys=sort_keys)
-    except yaml.YAMLError:
-        return default
-
-
-def _set(value: Any, default: Any = None) -> Any:
-    try:
-        return set(value)
-    except TypeError:
-        return default
-
-
-def _zip(*args: Any, default: Any = None) -> Any:
-    try:
-        return list(zip(*args))  # noqa: B905  dbt's zip cuts to the shortest
-    except TypeError:
-        return default
-
-
-def _md5(value: Any) -> str:
-    return hashlib.md5(str(value).encode(), usedforsecurity=False).hexdigest()
-
-
-def constant_names(now: dt.datetime = PARSE_CLOCK) -> dict[str, Any]:
-    """Names that are the same in every template of a reading."""
-    return {
-        "exceptions": Names(warn=_quiet, **dict.fromkeys(_FAILURES.split(), _fail)),
-        "modules": _modules(now),
-        "flags": Names(WHICH="parse", FULL_REFRESH=False, EMPTY=False, STORE_FAILURES=False, INTROSPECT=True),
-        "api": Names(Relation=RelationFactory(), Column=ColumnFactory()),
-        "return": _leave,
-        "log": _quiet,
-        "print": _quiet,
-        "execute": False,
-        "run_query": _nothing,
-        "load_result": _nothing,
-        "load_relation": _nothing,
-        "store_result": _quiet,
-        "store_raw_result": _quiet,
-        "statement": _statement,
-        "write": _quiet,
-        "run_started_at": now,
-        "invocation_id": "00000000-0000-7000-8000-000000000000",
-        "thread_id": "main",
-        "dbt_version": "1.11.0",
-        "invocation_args_dict": {},
-        "dbt_metadata_envs": {},
-        "selected_resources": [],
-        "graph": {"nodes": {}, "sources": {}, "exposures": {}, "metrics": {}, "groups": {}},
-        "fromjson": _fromjson,
-        "tojson": _tojson,
-        "fromyaml": _fromyaml,
-        "toyaml": _toyaml,
-        "set": _set,
-        "set_strict": set,
-        "zip": _zip,
-        "zip_strict": lambda *a: list(zip(*a)),  # noqa: B905
-        "local_md5": _md5,
-        "is_incremental": lambda: False,
-        "should_full_refresh": lambda: False,
-    }
 
 
 def _copy(value: Any) -> Any:

@@ -95,7 +95,8 @@ class ProjectTemplates:
         return [self._argument(v, names) for v in value] if isinstance(value, list | tuple) else value
 
     def _names(self, package: str, runtime: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
-        from headgate.declare.context import Recorder, constant_names
+        from headgate.declare.constants import constant_names, heard
+        from headgate.declare.context import Recorder
         from headgate.declare.macros import Scope
         from headgate.declare.sandbox import MACROS
 
@@ -107,6 +108,8 @@ class ProjectTemplates:
                 self._clocks[started] = constant_names(started)["modules"]
             names["modules"] = self._clocks[started]
         names.update(runtime)
+        if "print" in runtime:
+            names["exceptions"] = heard(names["exceptions"], runtime["print"])
         for rebuilt in (MACROS, "context", "builtins"):
             names.pop(rebuilt, None)
         reading.bind(names, package)
