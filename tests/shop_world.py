@@ -71,6 +71,12 @@ MODELS = {
         "select cast(current_timestamp as timestamp) as moment, max(_load_id) as load_id from {{ source('shop', 'state') }}",
     ),
 }
+FAMILIES = {
+    "keyed": ("appended", "merged", "replaced", "type_1", "type_2", "type_3", "mart"),
+    "spans": ("merged", "by_group", "by_partition", "by_batch", "by_batch_keyed", "by_batch_of_merged", "shown"),
+    "members": ("dim_merged", "dim_versions", "dim_table", "fact", "runs"),
+}
+"""Models that are tried together; the snapshots go with the members."""
 SNAPSHOTS = {
     "kept": "strategy='timestamp', updated_at='changed_at', hard_deletes='invalidate'",
     "marked": "strategy='timestamp', updated_at='changed_at', hard_deletes='new_record'",
@@ -107,19 +113,19 @@ class Shop:
     states: list[dict[int, tuple[int, int]]] = field(default_factory=list)
 
     @staticmethod
-    def create(root: Path, models: Sequence[str] = tuple(MODELS), snapshots: Sequence[str] = tuple(SNAPSHOTS)) -> Shop:
-        """A fresh project with some of the models."""
+    def create(root: Path, family: str) -> Shop:
+        """A fresh project with one family of models."""
         for folder in ("models", "snapshots", "sources", "landing"):
             (root / folder).mkdir(parents=True)
         today = datetime.now(UTC).replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)
         begin = (today - timedelta(days=DAYS)).date().isoformat()
         (root / "headgate.yml").write_text(PROJECT)
         (root / "sources" / "shop.yml").write_text(SOURCES)
-        for name in models:
+        for name in FAMILIES[family]:
             config, sql = MODELS[name]
             config = config if "materialized" in config else f"materialized='incremental', {config}"
             (root / "models" / f"{name}.sql").write_text(f"{{{{ config({config.replace('{begin}', begin)}) }}}}\n{sql}\n")
-        for name in snapshots:
+        for name in SNAPSHOTS if family == "members" else ():
             code = f"{{% snapshot {name} %}}{{{{ config(target_schema='main', unique_key='k', {SNAPSHOTS[name]}) }}}}\n"
             code += "select k, v, changed_at from {{ source('shop', 'state') }} {% endsnapshot %}\n"
             (root / "snapshots" / f"{name}.sql").write_text(code)

@@ -10,18 +10,27 @@ from typing import Any
 
 import pytest
 
+from books import Audit
 from headgate.run.session import Session
 from shop_oracle import QUERIES, Oracle, ordered
-from shop_world import MODELS, SNAPSHOTS, Event, Member, Shop
+from shop_world import FAMILIES, MODELS, Event, Member, Shop
 
-HISTORIES = int(os.environ.get("HEADGATE_HISTORIES", "4"))
+HISTORIES = int(os.environ.get("HEADGATE_HISTORIES", "1"))
+STEPS = 2 if HISTORIES == 1 else 4
+
+
+# Of histories and snapshots the ledger counts versions, not rows of the query; a view has no rows.
+TOGETHER = ("mart", "shown", "by_batch_of_merged")  # they read others of the models
+AUDITED = {name: sql for name, (_, sql) in MODELS.items() if name not in ("type_2", "dim_versions", "shown")}
 
 
 class History:
     """A random history of one shop, checked after every run."""
 
-    def __init__(self, shop: Shop, rnd: random.Random) -> None:
+    def __init__(self, shop: Shop, family: str, rnd: random.Random) -> None:
         self.shop, self.rnd, self.oracle = shop, rnd, Oracle(shop)
+        self.models = [m for m in FAMILIES[family] if m in QUERIES]
+        self.snapshots = family == "members"
 
     def event(self) -> Event:
         r = self.rnd
@@ -40,8 +49,8 @@ class History:
         """Run everything (or some models), and look at every table."""
         result = session.run(some)
         assert result.status == "done", [(s.dataset, s.status, s.reason) for s in result.steps if s.status != "done"]
-        self.oracle.built(some or tuple(m for m in MODELS if m in QUERIES))
-        if not some:
+        self.oracle.built(some or self.models)
+        if self.snapshots:
             self.oracle.snapshotted([r["moment"] for r in session.query("select moment from main.runs order by 1").to_pylist()])
         self.check(session)
 
@@ -62,8 +71,8 @@ class History:
         while r.random() < 0.3:
             session.land()
             self.deliver()
-        if r.random() < 0.3:
-            self.run(session, tuple(r.sample(("appended", "merged", "type_2", "type_3", "by_batch"), 2)))
+        if r.random() < 0.3 and not self.snapshots:
+            self.run(session, tuple(r.sample([m for m in self.models if m not in TOGETHER], 2)))
         self.run(session)
         if r.random() < 0.4:
             before = everything(session)
@@ -79,11 +88,11 @@ def everything(session: Session) -> dict[str, list[Any]]:
 
 
 @pytest.mark.parametrize("seed", range(HISTORIES))
-def test_any_history_gives_what_the_oracle_gives(tmp_path: Path, seed: int) -> None:
-    rnd = random.Random(seed)
-    history = History(Shop.create(tmp_path / "shop"), rnd)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_any_history_gives_what_the_oracle_gives(tmp_path: Path, family: str, seed: int) -> None:
+    history = History(Shop.create(tmp_path / "shop", family), family, random.Random(seed))
     with history.shop.open() as session:
         history.run(session)
-        for _ in range(3):
+        for _ in range(STEPS):
             history.step(session)
-    assert set(SNAPSHOTS) < set(QUERIES)
+        Audit(session, AUDITED).check()

@@ -236,9 +236,10 @@ def _type_3(job: Job, rules: Rules, found: Deduplicated) -> Staged:
         "delta",
         f"SELECT s.* FROM {cast} AS s ANTI JOIN {standing} AS t ON {joined('s', 't', rules.key)} AND {same('s', 't', compared)}",
     )
+    (replaced,) = job.one(f"SELECT count(*) FROM {delta.sql} AS s SEMI JOIN {old} AS t ON {joined('s', 't', rules.key)}")
     counts = RowCounts(
-        delta.rows + aside + late + newest.rows - delta.rows, delta.rows, rows_deduplicated=aside, rows_late=late,
-        rows_unchanged=newest.rows - delta.rows,
+        newest.rows + aside + late, delta.rows, rows_deduplicated=aside, rows_late=late, rows_unchanged=newest.rows - delta.rows,
+        rows_deleted=int(replaced),
     )  # fmt: skip
     notes = (
         found.notes + shape.notes + ((f"{late} rows older than the published one are late and change nothing",) if late else ())
