@@ -158,6 +158,30 @@ def keys() -> str:
     return "".join(parts)
 
 
+def shapes() -> str:
+    """What each command prints with `-o json`."""
+    from headgate.serve.answers.shapes import SHAPES, keys_of, named, told
+
+    def linked(shape: Any) -> str:
+        text = told(shape)
+        for name in {s.__name__ for s in named(shape)}:
+            text = re.sub(rf"\b{name}\b", f"[{name}](#{name.lower()})", text)
+        return text
+
+    parts = [
+        "# JSON\n\nWith `-o json` a command prints one value on standard output and its commentary on standard error. The shapes are stable: keys may "
+        "be added, none is renamed or removed, all are always there. Moments are ISO 8601 text in UTC; decimals are text, so that no digit is "
+        "lost, and so are numbers that JSON does not have (`nan`, `inf`). A call that fails prints nothing there; its [exit code](errors.md) says how.\n",
+        table(("command", "prints"), ((f"`{name}`", " or ".join(map(linked, found))) for name, found in sorted(SHAPES.items()))),
+    ]
+    every = {s.__name__: s for found in SHAPES.values() for shape in found for s in named(shape)}
+    for name, shape in sorted(every.items()):
+        meaning = " ".join((shape.__doc__ or "").split())
+        rows = ((f"`{key}`", linked(inner)) for key, inner in keys_of(shape).items())
+        parts.append(f"\n## {name}\n\n{meaning}\n\n" + table(("key", "value"), rows))
+    return "\n".join(parts)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands,
     "connectors.md": lambda: plugins("sources", "Connectors"),
@@ -166,6 +190,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "events.md": events,
     "tables.md": tables,
     "keys.md": keys,
+    "json.md": shapes,
 }
 
 

@@ -26,12 +26,11 @@ def nothing_to_do(arguments: Sequence[str]) -> str | None:
         return None
     _keep(mark)
     if as_json:
-        return (
-            json.dumps(
-                {"run_id": mark["run_id"], "status": "done", "nothing_to_do": True, "snapshot": mark["snapshot"], "steps": []}
-            )
-            + "\n"
-        )
+        result = {  # as `spec.events.RunResult`, whose module would bring others with it
+            "run_id": mark["run_id"], "status": "done", "steps": [], "snapshot": mark["snapshot"], "seconds": 0.0, "reason": "",
+            "nothing_to_do": True,
+        }  # fmt: skip
+        return json.dumps(result, indent=2) + "\n"
     return (
         f"Nothing to do: {mark['nodes']} models are up to date at snapshot {mark['snapshot']} (since run {mark['run_id'][:8]}).\n"
     )

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from headgate.spec.verdicts import Verdict
+
 # kind -> meaning. The reference page is generated from this table.
 KINDS: Mapping[str, str] = {
     "run.started": "a run began; `data` holds the call",
@@ -59,7 +61,7 @@ class StepResult:
     reason: str = ""
     rows: int = 0
     seconds: float = 0.0
-    verdicts: tuple[Any, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
     version: str | None = None
 
 

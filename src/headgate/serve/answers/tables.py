@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -16,6 +16,8 @@ from headgate.spec.events import Event
 from headgate.spec.names import Relation, quote_literal
 from headgate.spec.project import Node, SourceTable
 from headgate.spec.recorded import RecordedDataset
+from headgate.spec.staged import Interval
+from headgate.spec.verdicts import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Publication:
     rows_out: int
     rows_deleted: int
     rows_set_aside: Mapping[str, int]
-    interval: str | None
+    interval: Interval | None
     reason: str
 
 
@@ -71,8 +73,8 @@ def history(session: Session, name: str, limit: int = 50) -> tuple[Publication, 
     if isinstance(subject.declared, SourceTable):
         rows = session.query(
             f"SELECT load_id, committed_at, run_id, status, rows_in, rows_out, 0 AS deleted, 0 AS quarantined, rows_deduplicated, 0 AS late, "
-            "rows_filtered, rows_dead, 0 AS unchanged, NULL AS interval_start, NULL AS interval_end, "
-            f"reasons FROM {lake}.headgate.loads WHERE dataset = {dataset} ORDER BY committed_at DESC, load_id DESC LIMIT {int(limit)}"
+            f"rows_filtered, rows_dead, 0 AS unchanged, NULL AS interval_start, NULL AS interval_end, {_REASONS} FROM {lake}.headgate.loads "
+            f"WHERE dataset = {dataset} ORDER BY committed_at DESC, load_id DESC LIMIT {int(limit)}"
         )
     else:
         rows = session.query(
@@ -83,12 +85,34 @@ def history(session: Session, name: str, limit: int = 50) -> tuple[Publication, 
     return tuple(_publication(row) for row in zip(*rows.to_pydict().values(), strict=True))
 
 
+_REASONS = "array_to_string(reasons::JSON::VARCHAR[], '; ') AS reasons"
+
+
 def _publication(row: tuple[Any, ...]) -> Publication:
     names = ("quarantined", "deduplicated", "late", "filtered", "dead", "unchanged")
     aside = {n: int(v) for n, v in zip(names, row[7:13], strict=True) if v}
-    interval = f"[{row[13]}, {row[14]})" if row[13] is not None else None
-    reason = "" if row[15] in (None, "[]") else str(row[15])
-    return Publication(str(row[0]), str(row[1]), row[2], row[3], int(row[4]), int(row[5]), int(row[6]), aside, interval, reason)
+    interval = Interval(str(row[13]), str(row[14])) if row[13] is not None else None
+    return Publication(
+        str(row[0]),
+        row[1].isoformat(),
+        row[2],
+        row[3],
+        int(row[4]),
+        int(row[5]),
+        int(row[6]),
+        aside,
+        interval,
+        str(row[15] or ""),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A verdict, and when which run weighed it."""
+
+    at: str
+    run_id: str
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +127,7 @@ class Because:
     status: str  # "current" | "stale" | "blocked" | "never built"
     sentence: str
     inputs: Mapping[str, str] = field(default_factory=dict)
-    verdicts: tuple[Mapping[str, Any], ...] = ()
+    verdicts: tuple[Weighed, ...] = ()
     events: tuple[Event, ...] = ()
 
 
@@ -115,9 +139,7 @@ def why(session: Session, name: str) -> Because:
     events = tuple(reversed(session.state.events(dataset=subject.dataset, limit=15)))
     verdicts = session.state.verdicts(dataset=subject.dataset, limit=50)
     last_weighed = [k for k in verdicts if k.run_id == verdicts[0].run_id]
-    failing = tuple({"at": k.at, "run_id": k.run_id, **asdict(k.verdict)} for k in last_weighed if k.verdict.outcome != "pass")[
-        :10
-    ]
+    failing = tuple(Weighed(k.at, k.run_id, k.verdict) for k in last_weighed if k.verdict.outcome != "pass")[:10]
     inputs = {d: v for d, v in recorded.inputs.items() if not d.startswith((CHECK_PREFIX, SEEN))} if recorded else {}
     if recorded is None or recorded.version is None:
         status, sentence = "never built", f"{subject.dataset} has not been built yet"
@@ -129,10 +151,27 @@ def why(session: Session, name: str) -> Because:
         sentence = (
             f"{subject.dataset} was published at {recorded.published_at} by run {recorded.run_id[:8]} with {recorded.rows:,} rows"
         )
-    last = next((e for e in events if e.kind in ("load.blocked", "load.accepted")), None)
-    if last is not None and last.kind == "load.blocked":
-        status, sentence = "blocked", f"the last load of {subject.dataset} was blocked: {last.reason}"
+    if (reasons := _blocked(session, subject.dataset)) is not None:
+        status, sentence = "blocked", f"the last load of {subject.dataset} was blocked: {reasons}"
     return Because(subject.dataset, status, sentence, inputs, failing, events)
+
+
+def _blocked(session: Session, dataset: str) -> str | None:
+    """Why the last load of a raw table was blocked; None when it was accepted, or when there was none."""
+    rows = session.query(
+        f"SELECT status, {_REASONS} FROM {session.lake.name}.headgate.loads WHERE dataset = {quote_literal(dataset)} "
+        "ORDER BY committed_at DESC, load_id DESC LIMIT 1"
+    ).to_pylist()
+    return str(rows[0]["reasons"]) if rows and rows[0]["status"] == "blocked" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A column as it is, with the description that is declared for it."""
+
+    name: str
+    type: str
+    description: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +186,7 @@ class Shown:
     rows: int
     version: str | None
     published_at: str
-    columns: tuple[Mapping[str, Any], ...]
+    columns: tuple[Described, ...]
     checks: tuple[str, ...]
     sample: tuple[Mapping[str, Any], ...]
 
@@ -160,9 +199,7 @@ def show(session: Session, name: str, limit: int = 5) -> Shown:
     relation = Relation.parse(subject.dataset)
     actual = session.lake.columns(relation) or ()
     spec = dict(declared.columns) if declared else {}
-    columns = tuple(
-        {"name": c.name, "type": c.type, "description": spec[c.name].description if c.name in spec else ""} for c in actual
-    )
+    columns = tuple(Described(c.name, c.type, spec[c.name].description if c.name in spec else "") for c in actual)
     masked = {n for n, c in spec.items() if c.classification}
     sample: tuple[Mapping[str, Any], ...] = ()
     if actual and limit:
@@ -180,7 +217,7 @@ def show(session: Session, name: str, limit: int = 5) -> Shown:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One line of `ls`."""
+    """One line of `ls`. `kind` is "source" or the materialisation; `status` is current, stale, never built, or ephemeral."""
 
     unique_id: str
     dataset: str
@@ -221,3 +258,19 @@ def listed(session: Session, select: tuple[str, ...] = (), exclude: tuple[str, .
             )
         )
     return tuple(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the checks of a table say of its published rows: the worst outcome (pass, warn, block), and every verdict."""
+
+    dataset: str
+    outcome: str
+    verdicts: tuple[Verdict, ...]
+
+
+@at_one_snapshot
+def checked(session: Session, target: str) -> Checked:
+    """Weigh the published rows of a table against its checks now."""
+    result = session.check(target)
+    return Checked(result.dataset, result.outcome, result.verdicts)

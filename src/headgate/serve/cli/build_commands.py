@@ -14,6 +14,7 @@ from headgate.serve.cli.screen import Screen, duration, size, styled
 from headgate.spec.errors import EXIT_BLOCKED, EXIT_DONE, EXIT_WORLD
 from headgate.spec.events import RunResult
 from headgate.spec.steps import Plan, Step
+from headgate.spec.verdicts import Verdict
 
 
 def register(app: typer.Typer) -> None:
@@ -161,13 +162,12 @@ def show_result(screen: Screen, result: RunResult) -> None:
         screen.line(f"Look closer: [bold]headgate why {escape(stopped[0].dataset)}[/bold]")
 
 
-def _show_samples(screen: Screen, verdicts: tuple[object, ...]) -> None:
+def _show_samples(screen: Screen, verdicts: tuple[Verdict, ...]) -> None:
     for verdict in verdicts:
-        sample = getattr(verdict, "sample", ())
-        if getattr(verdict, "outcome", "") == "block" and sample:
-            names = list(sample[0])[:8]
-            screen.line(f"  [dim]first rows that fail {escape(str(getattr(verdict, 'name', '')))}:[/dim]")
-            screen.table(names, [[row.get(n) for n in names] for row in sample[:3]])
+        if verdict.blocks and verdict.sample:
+            names = list(verdict.sample[0])[:8]
+            screen.line(f"  [dim]first rows that fail {escape(verdict.name)}:[/dim]")
+            screen.table(names, [[row.get(n) for n in names] for row in verdict.sample[:3]])
 
 
 def land(

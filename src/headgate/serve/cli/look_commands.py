@@ -65,7 +65,7 @@ def show(
         )
         s.line(escape(card.description) or "[dim]no description[/dim]")
         s.line(f"owner {escape(card.owner or 'nobody')}; grain {escape(', '.join(card.grain) or 'not declared')}\n")
-        s.table(("column", "type", "description"), [(c["name"], c["type"], c["description"]) for c in card.columns])
+        s.table(("column", "type", "description"), [(c.name, c.type, c.description) for c in card.columns])
         if card.checks:
             s.line(f"\nchecks: {escape(', '.join(card.checks))}")
         if card.sample:
@@ -86,16 +86,13 @@ def why(table: Table, project: o.Project = ".", env: o.Environment = "", output:
 
     def draw(s: Screen, because: Because = because) -> None:
         s.line(f"{styled(because.status)}  {escape(because.sentence)}")
-        for verdict in because.verdicts:
-            s.line(
-                f"\n{styled(str(verdict['outcome']))} {escape(str(verdict['message'] or verdict['name']))}  [dim]{verdict['at'][:19]}[/dim]"
-            )
-            s.line(
-                f"  [dim]check {escape(str(verdict['name']))}, found by: {escape(' '.join(str(verdict['sql']).split()))}[/dim]"
-            )
-            if verdict["sample"]:
-                names = list(verdict["sample"][0])[:8]
-                s.table(names, [[row.get(n) for n in names] for row in verdict["sample"][:SAMPLE_ROWS]])
+        for weighed in because.verdicts:
+            verdict = weighed.verdict
+            s.line(f"\n{styled(verdict.outcome)} {escape(verdict.message or verdict.name)}  [dim]{weighed.at[:19]}[/dim]")
+            s.line(f"  [dim]check {escape(verdict.name)}, found by: {escape(' '.join(verdict.sql.split()))}[/dim]")
+            if verdict.sample:
+                names = list(verdict.sample[0])[:8]
+                s.table(names, [[row.get(n) for n in names] for row in verdict.sample[:SAMPLE_ROWS]])
         if because.inputs:
             s.line("\nbuilt from: " + escape(", ".join(f"{d}@{v[:8]}" for d, v in sorted(because.inputs.items()))))
         s.line("")
@@ -215,9 +212,11 @@ def check(
     output: o.Output = "text",
 ) -> None:
     """Weigh a published table against its checks now."""
+    from headgate.serve.answers.tables import checked
+
     screen = Screen(output)
     with opened(project, env) as session:
-        result = session.check(target)
+        result = checked(session, target)
     rows = [(Markup(styled(v.outcome)), v.name, v.failures, v.rows, v.message) for v in result.verdicts]
     screen.answer(result, lambda s: s.table(("outcome", "check", "failures", "rows", "message"), rows))
     if result.outcome == "block":

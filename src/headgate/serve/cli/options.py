@@ -6,6 +6,13 @@ from typing import Annotated
 
 import typer
 
+
+def _known(value: str) -> str:
+    if value not in ("text", "json"):
+        raise typer.BadParameter(f"'{value}' is neither text nor json")
+    return value
+
+
 Project = Annotated[str, typer.Option("--project", "-p", help="The project's folder.", show_default="the current folder")]
 Environment = Annotated[
     str,
@@ -14,7 +21,7 @@ Environment = Annotated[
         show_default="dev, or what the profile names",
     ),
 ]  # fmt: skip
-Output = Annotated[str, typer.Option("--output", "-o", help="text or json.")]
+Output = Annotated[str, typer.Option("--output", "-o", help="text or json.", callback=_known)]
 Variables = Annotated[str, typer.Option("--vars", help="Variables as YAML: '{day: 2026-01-01}'.")]
 Select = Annotated[
     list[str] | None, typer.Argument(help="What to take: names, tag:…, path:…, +parents, children+.", show_default="everything")

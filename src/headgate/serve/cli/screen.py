@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -109,7 +110,7 @@ class Markup:
 
 
 def plain(value: Any) -> Any:
-    """`value` as JSON types: dataclasses as objects, times as ISO text, decimals as text."""
+    """`value` as JSON types: dataclasses as objects, times as ISO text; decimals, and numbers that JSON lacks (`nan`, `inf`), as text."""
     if is_dataclass(value) and not isinstance(value, type):
         return plain(asdict(value))
     if isinstance(value, Mapping):
@@ -118,7 +119,7 @@ def plain(value: Any) -> Any:
         return [plain(v) for v in value]
     if isinstance(value, datetime | date | time):
         return value.isoformat()
-    if isinstance(value, Decimal):
+    if isinstance(value, Decimal) or (isinstance(value, float) and not math.isfinite(value)):
         return str(value)
     if isinstance(value, bytes):
         return value.hex()
