@@ -15,6 +15,7 @@ import pytest
 # Under `--import-mode=importlib` nothing puts the tests' folder on the path; `from servers.… import …` needs it.
 sys.path.insert(0, str(Path(__file__).parent))
 
+from servers.dbt_oracle import DbtOracle
 from servers.http_api import HttpApi
 from servers.mariadb import MariadbServer
 from servers.postgres import PostgresServer
@@ -86,3 +87,9 @@ def python_process() -> Iterator[Processes]:
     processes = Processes()
     yield processes
     processes.close()
+
+
+@pytest.fixture(scope="session")
+def dbt_oracle() -> DbtOracle:
+    """dbt itself, installed into an environment of its own when it is absent."""
+    return DbtOracle()

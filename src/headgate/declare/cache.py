@@ -133,7 +133,7 @@ def _encode_columns(columns: Mapping[str, ColumnSpec]) -> list[list[Any]]:
 
 def _decode_columns(rows: list[list[Any]]) -> dict[str, ColumnSpec]:
     return {
-        row[0]: ColumnSpec(row[0], row[1], row[2], row[3], row[4], tuple(row[5]), _decode_constraints(row[6]), row[7])
+        row[0]: ColumnSpec(row[0], row[1], row[2], row[3], row[4], tuple(row[5]), _decode_constraints(row[6]), *row[7:])
         for row in rows
     }
 

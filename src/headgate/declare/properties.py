@@ -241,6 +241,7 @@ def columns_of(entry: Entry | None) -> dict[str, ColumnSpec]:
                 tags=tags_of(item.get("tags"), config.get("tags")),
                 constraints=constraints_of(item),
                 quote=item["quote"] if isinstance(item.get("quote"), bool) else None,
+                granularity=_text(item.get("granularity")),
             ),
         )
     return found

@@ -64,6 +64,7 @@ class ColumnSpec:
     tags: tuple[str, ...] = ()
     constraints: tuple[Constraint, ...] = ()
     quote: bool | None = None
+    granularity: str | None = None  # of a time spine's column
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,3 @@
+select id as order_id, customer, {{ outer_cents('amount') }} as amount
+from {{ ref('raw_orders') }}
+where id > {{ var('least') }}
