@@ -29,6 +29,7 @@ from headgate.declare.reading import Reading
 from headgate.declare.resources import ResourceReader, read_docs, read_groups
 from headgate.declare.rules import check_publish_groups, check_rules
 from headgate.declare.sandbox import Environment, TemplateFailed
+from headgate.declare.selectors import read_selectors
 from headgate.declare.settings import Settings, read_settings
 from headgate.declare.sources import read_sources
 from headgate.declare.sql import fingerprint, normal_text
@@ -74,6 +75,7 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, k
     others = ResourceReader(properties, links, checks, reading)
     resources = {**described, **others.read()}
     exposures = read_exposures(properties, checks, others, reading)
+    selectors = read_selectors(reading)
     unit_tests = UnitTestReader(links, checks, reading).read(properties)
     _check_packages(reading)
     nodes = {} if mistakes.errors else _nodes(enabled, reading)
@@ -103,6 +105,7 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, k
         dbt=settings.dbt,
         resources=resources,
         unit_tests=unit_tests,
+        selectors=selectors,
         disabled=tuple(d.unique_id for d in drafts if not d.enabled),
     )
     if keep:

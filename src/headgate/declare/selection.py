@@ -2,263 +2,189 @@
 
 `+stg_orders`, `tag:daily,config.materialized:incremental`, `@source:shop.orders`, `path:models/marts`. A space (or another
 argument) is a union, a comma an intersection. `n+x` and `x+n` bound the distance, `@x` is x, all that depends on it, and all that
-these need. Tests are selected only when named: by their own name, `test_name:`, `test_type:` or `resource_type:test`.
+these need. `select` takes tests only when they are named, because whatever is built is weighed by all of its tests anyway; `choose`
+takes them along as dbt's commands do.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
 
+from headgate.declare.methods import GIVEN, METHODS, Thing, known_values, resource_type
 from headgate.declare.mistakes import nearest
-from headgate.lineage.graph import Graph
+from headgate.declare.selecting import WAYS, Criterion, Field, Group, Selection, union_of
+from headgate.declare.selectors import default_selector, selector_named
+from headgate.spec.declared import Resource, UnitTest
 from headgate.spec.errors import UsageError
-from headgate.spec.project import CheckSpec, Exposure, Node, Project, SourceTable
+from headgate.spec.project import CheckSpec, Project
 
-_ATOM = re.compile(
-    r"(?P<at>@)?(?:(?P<up_depth>\d*)(?P<up>\+))?(?:(?P<method>[a-z_]+)(?P<path>(?:\.\w+)*):)?(?P<value>.*?)(?:(?P<down>\+)(?P<down_depth>\d*))?\Z"
-)
-_WILD = re.compile(r"[*?\[\]]")
-_FILE_ENDINGS = (".sql", ".py", ".csv", ".yml", ".yaml")
-Thing = Node | SourceTable | CheckSpec | Exposure
+Prior = Callable[[str, str], Collection[str]]
+"""Answers `state:`, `result:` and `source_status:`: (method, value) -> unique ids. Raises UsageError for an unknown value."""
+SELECTABLE = ("metric", "semantic_model", "saved_query", "analysis")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A selection as a command gives it. `selector` names one of selectors.yml; `resource_types` keep (or leave out) kinds of things."""
+
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    selector: str | None = None
+    resource_types: tuple[str, ...] = ()
+    exclude_resource_types: tuple[str, ...] = ()
+    indirect: str = "eager"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a choice means: unique ids in the project's order, and the parts of it that matched nothing."""
+
+    ids: tuple[str, ...]
+    nothing: tuple[str, ...] = ()
 
 
 def select(project: Project, expressions: Sequence[str], exclude: Sequence[str] = ()) -> tuple[str, ...]:
     """See `headgate.declare.select`."""
-    selector = _Selector(project)
-    chosen = selector.union(expressions) if expressions else {*project.nodes, *project.sources}
-    chosen -= selector.union(exclude)
-    return tuple(unique_id for unique_id in selector.things if unique_id in chosen)
+    field = _field(project, None, tests=False)
+    if expressions:
+        chosen = field.select(union_of(expressions, "empty"))
+    else:
+        chosen = {*project.nodes, *project.sources}
+    if expressions and field.nothing and not (project.dbt and chosen):
+        _nothing(project, field.nothing[0])
+    field.nothing.clear()
+    chosen -= field.select(union_of(exclude, "empty"))
+    if field.nothing and not project.dbt:
+        _nothing(project, field.nothing[0])
+    return tuple(unique_id for unique_id in field.things if unique_id in chosen and unique_id not in project.resources)
 
 
-class _Selector:
-    def __init__(self, project: Project) -> None:
-        self.project = project
-        self.things: dict[str, Thing] = {**project.sources, **project.nodes, **project.exposures, **project.checks}
-        edges = {uid: node.depends_on for uid, node in project.nodes.items()}
-        edges |= dict.fromkeys(project.sources, ())
-        edges |= {uid: exposure.depends_on for uid, exposure in project.exposures.items()}
-        self.graph = Graph(edges)
+def choose(project: Project, choice: Choice, prior: Prior | None = None) -> Chosen:
+    """What a command of dbt's takes for `choice`. Raises UsageError for a method, selector or kind that does not exist."""
+    if choice.indirect not in WAYS:
+        raise UsageError(f"--indirect-selection is '{choice.indirect}'", expected="one of " + ", ".join(WAYS))
+    field = _field(project, prior, tests=True)
+    selection = _selection(project, choice)
+    chosen = set(field.things) if selection is None else field.select(selection)
+    kinds = {uid: resource_type(thing) for uid, thing in field.things.items()}
+    for option, wanted in (
+        ("--resource-type", choice.resource_types),
+        ("--exclude-resource-type", choice.exclude_resource_types),
+    ):
+        _check_kinds(option, wanted)
+    keep = {_KIND_NAMES.get(k, k) for k in choice.resource_types} - {"default", "all"}
+    if choice.resource_types and "all" not in choice.resource_types and keep:
+        chosen = {
+            uid for uid in chosen if kinds[uid] in keep or ("default" in choice.resource_types and kinds[uid] != "analysis")
+        }
+    elif "all" not in choice.resource_types:
+        chosen = {uid for uid in chosen if kinds[uid] != "analysis"}
+    drop = {_KIND_NAMES.get(k, k) for k in choice.exclude_resource_types}
+    return Chosen(
+        tuple(uid for uid in field.things if uid in chosen and kinds[uid] not in drop), tuple(dict.fromkeys(field.nothing))
+    )
 
-    def union(self, expressions: Sequence[str]) -> set[str]:
-        found: set[str] = set()
-        for word in (word for expression in expressions for word in expression.split()):
-            parts = [self.atom(part, word) for part in word.split(",")]
-            found |= set.intersection(*parts)
-        return found
 
-    def atom(self, text: str, whole: str) -> set[str]:
-        match = _ATOM.match(text)
-        if match is None or not match["value"]:
+_KIND_NAMES = {"data_test": "test"}
+_KINDS = (
+    "model", "seed", "snapshot", "test", "data_test", "unit_test", "source", "exposure", "analysis", *SELECTABLE[:3], "default", "all",
+)  # fmt: skip
+
+
+def _check_kinds(option: str, wanted: Sequence[str]) -> None:
+    for kind in wanted:
+        if kind not in _KINDS:
+            near = nearest(kind, _KINDS)
             raise UsageError(
-                f"selection '{whole}' names nothing",
-                expected="a name, or method:value such as tag:daily",
-                todo="run: headgate ls",
+                f"{option} is '{kind}'", expected="one of " + ", ".join(_KINDS), todo=f"did you mean '{near}'?" if near else ""
+            )
+
+
+def _selection(project: Project, choice: Choice) -> Selection | None:
+    """The selection of a choice; None: everything. `--selector` stands for select and exclude; so does a default, when nothing is given."""
+    if choice.selector is not None:
+        return selector_named(project, choice.selector, choice.indirect)
+    if not choice.select and not choice.exclude:
+        return default_selector(project, choice.indirect)
+    everything = ("fqn:*", "source:*", "exposure:*", "metric:*", "semantic_model:*", "saved_query:*", "unit_test:*")
+    included = union_of(choice.select or everything, choice.indirect, told=bool(choice.select))
+    if not choice.exclude:
+        return included
+    return Group("difference", (included, union_of(choice.exclude, choice.indirect)))
+
+
+def _field(project: Project, prior: Prior | None, *, tests: bool) -> Field:
+    things: dict[str, Thing] = {
+        **project.sources,
+        **project.nodes,
+        **project.exposures,
+        **{uid: r for uid, r in project.resources.items() if r.resource_type in SELECTABLE},
+        **{uid: c for uid, c in project.checks.items() if not uid.startswith("constraint.")},
+        **project.unit_tests,
+    }
+    along = {uid for uid, thing in things.items() if isinstance(thing, CheckSpec | UnitTest)}
+    parents = {uid: getattr(thing, "depends_on", ()) for uid, thing in things.items() if tests or uid not in along}
+    find = partial(_find, project, things, prior, tests)
+    return Field(things, parents, find, frozenset(along) if tests else frozenset(), frozenset(project.sources))
+
+
+_PLACES = ("path", "file", "package", "config")  # methods by which tests are found only where they come along with what they test
+
+
+def _find(project: Project, things: dict[str, Thing], prior: Prior | None, tests: bool, wanted: Criterion) -> set[str]:
+    """The things that one criterion names."""
+    if wanted.method in GIVEN:
+        if prior is None:
+            raise UsageError(
+                f"selection '{wanted.text}' compares with an earlier run, and none is given",
+                expected="--state: the folder with the artifacts of that run",
                 code="HG-U010",
             )
-        direct = self.direct(match["method"], match["path"].strip(".") if match["path"] else "", match["value"], text)
-        found = set(direct)
-        for unique_id in direct:
-            if unique_id not in self.project.checks:
-                found |= self.around(unique_id, match)
-        return found
-
-    def around(self, unique_id: str, match: re.Match[str]) -> set[str]:
-        found: set[str] = set()
-        if match["at"]:
-            below = {unique_id, *self.graph.descendants(unique_id)}
-            return below | {up for node in below for up in self.graph.ancestors(node)}
-        if match["up"]:
-            found |= set(self.graph.ancestors(unique_id, int(match["up_depth"]) if match["up_depth"] else None))
-        if match["down"]:
-            found |= set(self.graph.descendants(unique_id, int(match["down_depth"]) if match["down_depth"] else None))
-        return found
-
-    def direct(self, method: str | None, path: str, value: str, text: str) -> list[str]:
-        if method is None:
-            method = "path" if "/" in value else "file" if value.endswith(_FILE_ENDINGS) else "fqn"
-        matcher = METHODS.get(method)
-        if matcher is None:
-            near = nearest(method, METHODS)
-            raise UsageError(
-                f"selection '{text}' uses method '{method}', which does not exist",
-                expected="one of " + ", ".join(METHODS),
-                todo=f"did you mean '{near}:'?" if near else "",
-                code="HG-U010",
-            )
-        found = [uid for uid, thing in self.things.items() if matcher(thing, value, path, self.project)]
-        if not found:
-            self.nothing(method, value, text)
-        return found
-
-    def nothing(self, method: str, value: str, text: str) -> None:
-        known = sorted({name for thing in self.things.values() for name in _known(thing, method)})
-        near = nearest(value, known)
+        return {uid for uid in prior(wanted.method, wanted.value) if uid in things}
+    matcher = METHODS.get(wanted.method)
+    if matcher is None:
+        near = nearest(wanted.method, METHODS)
         raise UsageError(
-            f"selection '{text}' matches nothing in project '{self.project.name}'",
-            expected="a known name"
-            if near and method == "fqn"
-            else f"a known {method}"
-            if near
-            else ("one of " + ", ".join(known[:20]) if known else ""),
-            todo=f"did you mean '{near}'?" if near else "run: headgate ls",
+            f"selection '{wanted.text}' uses method '{wanted.method}', which does not exist",
+            expected="one of " + ", ".join((*METHODS, *GIVEN)),
+            todo=f"did you mean '{near}:'?" if near else "",
             code="HG-U010",
         )
+    found = {uid for uid, thing in things.items() if matcher(thing, wanted.value, wanted.path, project)}
+    return found if tests else {uid for uid in found if _named(things[uid], wanted)}
 
 
-def _matches(value: str, name: str) -> bool:
-    return fnmatchcase(name, value) if _WILD.search(value) else name == value
-
-
-def _fqn_of(thing: Thing) -> tuple[str, ...]:
-    if isinstance(thing, Node):
-        return thing.fqn
-    return (thing.package, thing.name) if isinstance(thing, CheckSpec) else ()
-
-
-def _fqn(thing: Thing, value: str, path: str, project: Project) -> bool:
-    """A name, or a dotted path of folders from the package (which may be left out), with wildcards."""
-    fqn = _fqn_of(thing)
-    if not fqn:
-        return False
-    if _matches(value, fqn[-1]) or (isinstance(thing, Node) and _matches(value, thing.name)):
-        return True
+def _named(thing: Thing, wanted: Criterion) -> bool:
+    """Whether a criterion names a test itself, rather than where it stands."""
     if isinstance(thing, CheckSpec):
-        return False
-    wanted = value.split(".")
-    return any(
-        len(start) >= len(wanted) and all(_matches(w, part) for w, part in zip(wanted, start, strict=False))
-        for start in (fqn, fqn[1:])
-    ) and (len(wanted) > 1 or wanted[0] in fqn[:-1] or bool(_WILD.search(value)))
+        if wanted.method == "fqn":
+            return any(thing.name == name for name in (wanted.value, wanted.value.rpartition(".")[2])) or "*" in wanted.value
+        return wanted.method not in _PLACES or (thing.kind == "singular" and wanted.method in ("path", "file"))
+    if isinstance(thing, UnitTest):
+        return wanted.method in ("unit_test", "test_type", "test_name", "resource_type", "tag") or thing.name == wanted.value
+    return not isinstance(thing, Resource) or wanted.method in SELECTABLE
 
 
-def _tag(thing: Thing, value: str, path: str, project: Project) -> bool:
-    return any(_matches(value, tag) for tag in getattr(thing, "tags", ()))
-
-
-def _file_of(thing: Thing) -> str:
-    return thing.path if isinstance(thing, Node) else thing.location.file
-
-
-def _path(thing: Thing, value: str, path: str, project: Project) -> bool:
-    if isinstance(thing, CheckSpec) and thing.kind != "singular":
-        return False
-    file, wanted = _file_of(thing), value.rstrip("/").removeprefix("./")
-    return file == wanted or file.startswith(wanted + "/") or (bool(_WILD.search(wanted)) and fnmatchcase(file, wanted))
-
-
-def _file(thing: Thing, value: str, path: str, project: Project) -> bool:
-    if isinstance(thing, CheckSpec) and thing.kind != "singular":
-        return False
-    name = _file_of(thing).rpartition("/")[2]
-    return _matches(value, name) or _matches(value, name.rpartition(".")[0])
-
-
-def _package(thing: Thing, value: str, path: str, project: Project) -> bool:
-    if isinstance(thing, CheckSpec):
-        return False
-    package = thing.unique_id.split(".")[1]
-    return _matches(project.name if value == "this" else value, package)
-
-
-def _config(thing: Thing, value: str, path: str, project: Project) -> bool:
-    """`config.materialized:incremental`, `config.meta.team:sales`, `config.tags:daily`."""
-    if not isinstance(thing, Node):
-        return False
-    config: Any = {**thing.config, "materialized": thing.materialized}
-    for key in path.split("."):
-        if not isinstance(config, Mapping) or key not in config:
-            return False
-        config = config[key]
-    values = config if isinstance(config, list | tuple) else list(config) if isinstance(config, Mapping) else [config]
-    return any(_matches(value, str(v).lower() if isinstance(v, bool) else str(v)) for v in values)
-
-
-def _resource_type(thing: Thing, value: str, path: str, project: Project) -> bool:
-    if isinstance(thing, Node):
-        return _matches(value, thing.resource_type)
-    names = {SourceTable: ("source",), CheckSpec: ("test", "data_test"), Exposure: ("exposure",)}
-    return any(_matches(value, name) for name in names[type(thing)])
-
-
-def _source(thing: Thing, value: str, path: str, project: Project) -> bool:
-    """`source:shop`, `source:shop.orders`, `source:package.shop.orders`."""
-    if not isinstance(thing, SourceTable):
-        return False
-    parts = value.split(".")
-    if len(parts) == 3:
-        return all(_matches(w, n) for w, n in zip(parts, (thing.package, thing.source, thing.name), strict=True))
-    return len(parts) <= 2 and _matches(parts[0], thing.source) and (len(parts) == 1 or _matches(parts[1], thing.name))
-
-
-def _exposure(thing: Thing, value: str, path: str, project: Project) -> bool:
-    return isinstance(thing, Exposure) and _matches(value, thing.name)
-
-
-def _test_type(thing: Thing, value: str, path: str, project: Project) -> bool:
-    if not isinstance(thing, CheckSpec):
-        return False
-    return value == "data" or value == ("singular" if thing.kind == "singular" else "generic")
-
-
-def _test_name(thing: Thing, value: str, path: str, project: Project) -> bool:
-    return isinstance(thing, CheckSpec) and thing.kind != "singular" and _matches(value, _test_kind(thing))
-
-
-def _test_kind(check: CheckSpec) -> str:
-    return check.kind.removeprefix("macro:").rpartition(".")[2]
-
-
-def _owner(thing: Thing, value: str, path: str, project: Project) -> bool:
-    return not isinstance(thing, CheckSpec) and thing.owner is not None and _matches(value, thing.owner)
-
-
-def _group(thing: Thing, value: str, path: str, project: Project) -> bool:
-    return isinstance(thing, Node) and any(_matches(value, str(g)) for g in (thing.publish_group, thing.config.get("group")) if g)
-
-
-METHODS: Mapping[str, Callable[[Thing, str, str, Project], bool]] = {
-    "fqn": _fqn,
-    "tag": _tag,
-    "path": _path,
-    "file": _file,
-    "package": _package,
-    "config": _config,
-    "resource_type": _resource_type,
-    "source": _source,
-    "exposure": _exposure,
-    "test_type": _test_type,
-    "test_name": _test_name,
-    "owner": _owner,
-    "group": _group,
-}
-
-
-def _known(thing: Thing, method: str) -> Iterable[str]:
-    """The values that `method` could have named for this thing, for suggestions."""
-    if method == "fqn":
-        return _fqn_of(thing)[1:] if isinstance(thing, Node) else ()
-    if method == "tag":
-        return getattr(thing, "tags", ())
-    if method in ("path", "file"):
-        file = _file_of(thing)
-        return (file, file.rpartition("/")[0]) if method == "path" else (file.rpartition("/")[2],)
-    if method == "source" and isinstance(thing, SourceTable):
-        return (thing.source, f"{thing.source}.{thing.name}")
-    if method == "exposure" and isinstance(thing, Exposure):
-        return (thing.name,)
-    if method == "package":
-        return (thing.unique_id.split(".")[1],)
-    if method == "test_name" and isinstance(thing, CheckSpec):
-        return (_test_kind(thing),)
-    if method == "resource_type":
-        return (thing.unique_id.split(".")[0],)
-    if method == "test_type":
-        return ("generic", "singular")
-    if method == "owner" and not isinstance(thing, CheckSpec):
-        return (thing.owner,) if thing.owner else ()
-    if method == "group" and isinstance(thing, Node):
-        return (thing.publish_group,) if thing.publish_group else ()
-    return ()
+def _nothing(project: Project, text: str) -> None:
+    """Raise for a selection that matches nothing, with the nearest known name."""
+    wanted = [part for part in union_of((text,)).parts[0].parts if isinstance(part, Criterion)]  # type: ignore[union-attr]
+    field = _field(project, None, tests=False)
+    missing = next((part for part in wanted if part.method not in GIVEN and not field.find(part)), None)
+    if missing is None:
+        raise UsageError(
+            f"selection '{text}' matches nothing in project '{project.name}'", todo="run: headgate ls", code="HG-U010"
+        )
+    known = sorted({name for thing in field.things.values() for name in known_values(thing, missing.method)})
+    near = nearest(missing.value, known)
+    raise UsageError(
+        f"selection '{missing.text}' matches nothing in project '{project.name}'",
+        expected="a known name"
+        if near and missing.method == "fqn"
+        else f"a known {missing.method}"
+        if near
+        else ("one of " + ", ".join(known[:20]) if known else ""),
+        todo=f"did you mean '{near}'?" if near else "run: headgate ls",
+        code="HG-U010",
+    )
