@@ -18,6 +18,8 @@ from headgate.spec.project import LakeSpec, PriceBook
 
 PROVIDERS = ("env", "file", "vault", "keyring", "aws", "gcp", "azure")
 DBT_FILE = "dbt_project.yml"
+RETENTION_DAYS_MIN = 0.05
+"""Ten times as long as one read takes at most (LAKE.md 12)."""
 AUDIT_COLUMNS = ("_loaded_at", "_dbt_loaded_at", "_headgate_*")
 
 
@@ -51,6 +53,7 @@ class Settings:
     target: Target | None = None  # the output of a dbt project's profile
     env_vars: frozenset[str] = frozenset()  # those that the profile depends on
     options: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)  # variables of the call: they win over all that files say
 
 
 def read_settings(root: str, environment: str, variables: Mapping[str, Any], mistakes: Mistakes) -> Settings:
@@ -242,9 +245,11 @@ def _dispatch(entry: Entry, mistakes: Mistakes) -> tuple[tuple[str, tuple[str, .
 
 def _options(entry: Entry, chosen: Entry, mistakes: Mistakes) -> dict[str, Any]:
     """What has no field of its own: alerts, hooks, threads, retention."""
-    for key in ("threads", "retention"):
-        if key in entry:
-            shapes.number(entry, key, mistakes)
+    shapes.number(entry, "threads", mistakes)
+    retention = shapes.number(entry, "retention", mistakes)
+    if retention is not None and retention < RETENTION_DAYS_MIN:
+        expected = f"{RETENTION_DAYS_MIN} days or more, so that open readers keep what they read"
+        shapes.wrong_type(entry, "retention", expected, mistakes)
     kept = ("alerts", "threads", "retention", "query-comment", "target-path", "clean-targets")
     found = {key: shapes.plain(entry[key]) for key in kept if key in entry}
     found |= {key: shapes.plain(chosen[key]) for key in ("alerts", "threads") if key in chosen}

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from headgate.ports.engine import Lake
+from headgate.publish.slices import give_way
 from headgate.spec.crash import point
 from headgate.spec.names import quote_ident, quote_literal
+
+PATHS_A_SLICE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +34,32 @@ class Done:
 def clean_staging(lake: Lake, root: str, *, keep: Collection[str], older_than: timedelta, dry_run: bool) -> Done:
     """Remove staging folders and unregistered staged Parquet of runs that are not in `keep` and older than `older_than`.
 
-    Under the writer lock: a publish that is about to register a file is either over, and the catalog names it, or has not begun.
+    In slices under the writer lock: a publish that is about to register a file is either over, and the catalog names it, or has not begun.
     """
-    limit = time.time() - older_than.total_seconds()
-    with lake.transaction(["*"], author="clean staging", message="clean staging"):
-        return _clean_staging(lake, root, keep, limit, dry_run)
+    found = _leftovers(lake, root, keep, time.time() - older_than.total_seconds())
+    things, size = (len(found), sum(map(_size, found))) if dry_run else (0, 0)
+    for begin in () if dry_run else range(0, len(found) or 1, PATHS_A_SLICE):
+        with lake.transaction(["*"], author="clean staging", message="clean staging"):
+            registered = registered_files(lake)
+            chosen = [path for path in found[begin : begin + PATHS_A_SLICE] if path.name not in registered]
+            things, size = things + len(chosen), size + sum(map(_size, chosen))
+            _delete(chosen)
+        give_way()
+    return Done("clean staging", things, size, "staging of closed runs")
 
 
-def _clean_staging(lake: Lake, root: str, keep: Collection[str], limit: float, dry_run: bool) -> Done:
-    """What `clean_staging` says, up to the modification time `limit`."""
+def _delete(paths: Sequence[Path]) -> None:
+    point("clean.before_delete")
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    point("clean.after_delete")
+
+
+def _leftovers(lake: Lake, root: str, keep: Collection[str], limit: float) -> list[Path]:
+    """What stands there and may go: last modified before `limit`, of a run not in `keep`, and unknown to the catalog."""
     gone: list[Path] = []
     runs = Path(root) / ".headgate" / "runs"
     for folder in sorted(runs.iterdir()) if runs.is_dir() else ():
@@ -51,16 +71,7 @@ def _clean_staging(lake: Lake, root: str, keep: Collection[str], limit: float, d
         for file in sorted(staged.glob("*/*.parquet")):
             if _closed(file.parent.name, keep) and file.stat().st_mtime < limit and file.name not in registered:
                 gone.append(file)
-    size = sum(_size(p) for p in gone)
-    if not dry_run:
-        point("clean.before_delete")
-        for path in gone:
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
-        point("clean.after_delete")
-    return Done("clean staging", len(gone), size, "staging of closed runs")
+    return gone
 
 
 def _closed(name: str, keep: Collection[str]) -> bool:

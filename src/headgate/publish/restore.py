@@ -16,11 +16,12 @@ import duckdb
 from headgate.ports.engine import Cursor, Lake
 from headgate.publish.publish import check_fence
 from headgate.publish.records import insert_rows
+from headgate.publish.snapshots import snapshot_of
 from headgate.spec.clock import now_iso
 from headgate.spec.crash import point
 from headgate.spec.errors import LakeConflict, UsageError
 from headgate.spec.ids import uuid7
-from headgate.spec.names import Column, Relation, bind, quote_ident, quote_literal
+from headgate.spec.names import Column, Relation, bind, quote_ident
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,18 +37,18 @@ class Restored:
 def restore(lake: Lake, relation: Relation, *, to: str, run_id: str, fence: tuple[str, int], reason: str) -> Restored:
     """Make `relation` what it was at `to` (a snapshot id, or a time as ISO text in UTC).
 
-    Raises UsageError when there is no such snapshot or the table did not exist then, FenceLost, LakeConflict, EngineFailed.
+    Raises UsageError when the table was not published then or that version is not kept any more, FenceLost, LakeConflict, EngineFailed.
     """
     require_history(lake, f"{relation} cannot be restored")
     if lake.relations().get(str(relation)) != "table":
         raise UsageError(f"{relation} is no published table", expected="a table that `headgate ls` shows")
-    at = f"{relation.sql(lake.name)} AT ({_when(to)})"
-    before = _columns(lake, at, relation, to)
     now = lake.columns(relation) or ()
     with lake.transaction([str(relation)], author=run_id, message=reason) as cursor:
         check_fence(cursor, lake.name, *fence)
         standing = _newest(cursor, lake, relation)
-        earlier = _version_at(cursor, lake, relation, to)
+        when = f" AT (VERSION => {snapshot_of(cursor, lake, relation, to)})"  # under the lock: nobody expires it meanwhile
+        at, earlier = relation.sql(lake.name) + when, _one(cursor, lake, relation, when)
+        before = _columns(lake, at, relation, to)
         same = [(c.name, c.type) for c in before] == [(c.name, c.type) for c in now]
         added, removed = (
             _by_difference(cursor, lake, relation, at) if same else _by_replacement(cursor, lake, relation, at, before)
@@ -72,7 +73,7 @@ def require_history(lake: Lake, what: str) -> None:
         raise UsageError(
             f"{what}: a DuckDB file keeps its tables as they are now and no earlier state of them",
             expected="a project on a lake",
-            todo="name one in headgate.yml: lake: { catalog: \"sqlite:.headgate/catalog.sqlite\", data: .headgate/data }",
+            todo='name one in headgate.yml: lake: { catalog: "sqlite:.headgate/catalog.sqlite", data: .headgate/data }',
         )
 
 
@@ -86,10 +87,6 @@ def _prove(lake: Lake, relation: Relation, version: str) -> None:
         cursor.close()
     if row is None:
         raise LakeConflict(f"the restore of {relation} was acknowledged but did not take place", todo="restore it again")
-
-
-def _when(to: str) -> str:
-    return f"VERSION => {int(to)}" if to.isdigit() else f"TIMESTAMP => TIMESTAMPTZ {quote_literal(to + '+00')}"
 
 
 def _columns(lake: Lake, at: str, relation: Relation, to: str) -> tuple[Column, ...]:
@@ -136,11 +133,6 @@ def _by_replacement(cursor: Cursor, lake: Lake, relation: Relation, at: str, col
 def _newest(cursor: Cursor, lake: Lake, relation: Relation) -> dict[str, Any]:
     """The newest publication of the table."""
     return _one(cursor, lake, relation, "")
-
-
-def _version_at(cursor: Cursor, lake: Lake, relation: Relation, to: str) -> dict[str, Any]:
-    """The publication that stood at `to`, as the ledger itself was then."""
-    return _one(cursor, lake, relation, f" AT ({_when(to)})")
 
 
 def _one(cursor: Cursor, lake: Lake, relation: Relation, at: str) -> dict[str, Any]:

@@ -11,13 +11,14 @@ from headgate.gate.weigh import Subject, weigh
 from headgate.plan import make
 from headgate.ports.engine import Lake
 from headgate.publish.restore import require_history
+from headgate.publish.snapshots import snapshot_at
 from headgate.run.building import current_views, gate_tools
 from headgate.run.external import external_versions
 from headgate.run.gating import checks_of
+from headgate.run.readers import held
 from headgate.run.running import stateful_columns
 from headgate.spec.clock import now_iso
 from headgate.spec.errors import EngineFailed, UsageError
-from headgate.spec.names import quote_ident, quote_literal
 from headgate.spec.project import Node, SourceTable
 from headgate.spec.steps import Plan
 from headgate.spec.verdicts import GateResult
@@ -45,7 +46,7 @@ def plan(
     )
 
 
-def query(lake: Lake, sql: str, at: str | int | None = None) -> pa.Table:
+def query(lake: Lake, sql: str) -> pa.Table:
     """One reading statement as an Arrow table. Raises UsageError for a statement that writes, or does not run."""
     text = sql.strip().rstrip(";")
     cursor: Any = lake.cursor()
@@ -57,9 +58,6 @@ def query(lake: Lake, sql: str, at: str | int | None = None) -> pa.Table:
             raise UsageError(
                 "the statement does not read", expected="one SELECT", todo="tables change through runs alone: headgate run"
             )
-        if at is not None:
-            require_history(lake, "an earlier time cannot be queried")
-            _pin(cursor, lake, at)
         return cursor.execute(text).to_arrow_table()
     except duckdb.Error as error:
         raise UsageError(f"the query does not run: {error}", todo="see the tables: headgate ls") from error
@@ -67,29 +65,12 @@ def query(lake: Lake, sql: str, at: str | int | None = None) -> pa.Table:
         cursor.close()
 
 
-def _pin(cursor: Any, lake: Lake, at: str | int) -> None:
-    """Read names written by hand as they were at a snapshot or time: through views of a temporary schema."""
-    when = f"VERSION => {int(at)}" if str(at).isdigit() else f"TIMESTAMP => TIMESTAMP {quote_literal(str(at))}"
-    cursor.execute("ATTACH ':memory:' AS pinned" if not _attached(cursor) else "SELECT 1")
-    schemas: dict[str, None] = {}
-    for name, kind in lake.relations().items():
-        schema, _, table = name.partition(".")
-        if schema == "headgate" or kind != "table":
-            continue
-        schemas[schema] = None
-        cursor.execute(f"CREATE SCHEMA IF NOT EXISTS pinned.{quote_ident(schema)}")
-        published = f"{quote_ident(lake.name)}.{quote_ident(schema)}.{quote_ident(table)}"
-        try:
-            cursor.execute(
-                f"CREATE OR REPLACE VIEW pinned.{quote_ident(schema)}.{quote_ident(table)} AS SELECT * FROM {published} AT ({when})"
-            )
-        except duckdb.CatalogException:
-            continue  # the table is younger than that
-    cursor.execute("USE pinned")
-
-
-def _attached(cursor: Any) -> bool:
-    return bool(cursor.execute("SELECT count(*) FROM duckdb_databases() WHERE database_name = 'pinned'").fetchone()[0])
+def query_at(session: Session, sql: str, at: str) -> pa.Table:
+    """`query` of the lake as it was at a snapshot or time, views included; expiry leaves that snapshot alone meanwhile (LAKE.md 12)."""
+    require_history(session.lake, "an earlier time cannot be queried")
+    snapshot = snapshot_at(session.lake, at)
+    with held(session.state, session.lake, snapshot), session.still(snapshot) as still:
+        return query(still.lake, sql)
 
 
 def check(session: Session, target: str) -> GateResult:

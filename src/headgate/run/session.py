@@ -79,8 +79,8 @@ class Session:
         return self._state
 
     @contextmanager
-    def still(self) -> Iterator[Session]:
-        """This session while its lake stands still at the newest snapshot: what an answer of several queries asks (LAKE.md 11).
+    def still(self, at: int | None = None) -> Iterator[Session]:
+        """This session while its lake stands still at the newest snapshot (or `at`): what an answer of several queries asks (LAKE.md 11).
 
         What is published meanwhile is seen by the next call; nothing can be published through it. The lake is kept for the next call, since
         opening one takes a tenth of a second.
@@ -93,7 +93,7 @@ class Session:
         except IndexError:
             lake = StillLake(self._lake_spec(), self.project.root)
         try:
-            lake.move()
+            lake.move(at)
             yield StillSession(self, lake)
         except BaseException:
             lake.close()  # a failed statement may have left a cursor open
@@ -168,7 +168,7 @@ class Session:
 
     def query(self, sql: str, *, at: str | int | None = None) -> pa.Table:
         """The answer of one SELECT over the published tables, as an Arrow table; at an earlier snapshot or time with `at`."""
-        return reading.query(self.lake, sql, at)
+        return reading.query(self.lake, sql) if at is None else reading.query_at(self, sql, str(at))
 
     def check(self, target: str) -> GateResult:
         """Weigh the published rows of a table against its checks now."""
@@ -256,9 +256,13 @@ class StillSession(Session):
         return self._origin.state
 
     @contextmanager
-    def still(self) -> Iterator[Session]:
-        """Itself."""
-        yield self
+    def still(self, at: int | None = None) -> Iterator[Session]:
+        """Itself; the session that it was made from, for another snapshot."""
+        if at is None or at == self.lake.snapshot():
+            yield self
+            return
+        with self._origin.still(at) as still:
+            yield still
 
     def close(self) -> None:
         """Nothing: the session that this one was made from closes all."""

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from headgate.publish.clean import clean_orphans, clean_staging
 from headgate.publish.compact import compact, expire
+from headgate.publish.snapshots import needed
 from headgate.run.context import RunContext
+from headgate.run.readers import snapshots_held
 from headgate.run.repairing import Maintenance
 
 RETAIN_DAYS = 7.0
@@ -17,19 +19,25 @@ UNFINISHED = ("interrupted", "failed", "blocked")
 
 
 def upkeep(ctx: RunContext, dry_run: bool, older_than_hours: float) -> tuple[Maintenance, ...]:
-    """Do all tasks. Snapshots named by a reader's lease (`snapshot:<id>`) are kept whatever their age."""
+    """Do all tasks. What readers hold, and what restore and plan need, is kept whatever its age (LAKE.md 12)."""
     open_runs = {r.run_id for r in ctx.state.runs(status="running", limit=10_000)} - {ctx.run_id}
     # The newest of each is what `run --resume` may take over, or what an open run has taken over already.
     unfinished = {r.run_id for status in UNFINISHED for r in ctx.state.runs(status=status, limit=1)}
     kept_runs = open_runs | unfinished
-    kept_snapshots = {int(lease.name.split(":")[1]) for lease in ctx.state.leases("snapshot:")}
+    others = [t.relation for t in ctx.project.sources.values() if not t.connector]
     retain = timedelta(days=float(str(ctx.project.options.get("retention", RETAIN_DAYS))))
     hours = timedelta(hours=older_than_hours)
     done = [clean_staging(ctx.lake, ctx.project.root, keep=kept_runs, older_than=hours, dry_run=dry_run)]
     if ctx.lake.keeps_history:
         done += [
             *compact(ctx.lake, author=ctx.run_id, dry_run=dry_run),
-            expire(ctx.lake, author=ctx.run_id, older_than=retain, keep=kept_snapshots, dry_run=dry_run),
+            expire(
+                ctx.lake,
+                author=ctx.run_id,
+                older_than=retain,
+                keep=lambda: needed(ctx.lake, others) | snapshots_held(ctx.state),
+                dry_run=dry_run,
+            ),
             clean_orphans(ctx.lake, author=ctx.run_id, older_than=max(hours, timedelta(hours=24)), dry_run=dry_run),
         ]
     report = [Maintenance(d.task, d.things, d.bytes, d.detail) for d in done]

@@ -23,6 +23,8 @@ from headgate.spec.project import LakeSpec
 from headgate.spec.recorded import Recorded
 
 ALL_TABLES = (WHOLE_LAKE,)
+_CHANGES = "(inserted_into_table|deleted_from_table|altered_table|inlined_insert|inlined_delete)"
+"""What a snapshot may say of a table when its rows or columns change; upkeep, which changes neither, says other words."""
 
 
 def open_lake(spec: LakeSpec, root: str, *, read_only: bool = False) -> DuckLake:
@@ -215,7 +217,7 @@ class DuckLake:
             rows = cursor.execute(
                 "SELECT s.schema_name, t.table_name, max(greatest(t.begin_snapshot, c.snapshot_id)), max(coalesce(x.record_count, 0)) "
                 f"FROM {metadata}.ducklake_table t JOIN {metadata}.ducklake_schema s USING (schema_id) "
-                f"LEFT JOIN {metadata}.ducklake_snapshot_changes c ON regexp_matches(c.changes_made, ':' || t.table_id || '(,|$)') "
+                f"LEFT JOIN {metadata}.ducklake_snapshot_changes c ON regexp_matches(c.changes_made, '{_CHANGES}:' || t.table_id || '(,|$)') "
                 f"AND c.snapshot_id <= {at} LEFT JOIN {metadata}.ducklake_table_stats x ON x.table_id = t.table_id "
                 f"WHERE {there} AND (s.schema_name, t.table_name) IN ({listed}) GROUP BY ALL"
             ).fetchall()

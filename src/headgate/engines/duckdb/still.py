@@ -25,15 +25,15 @@ class StillLake(DuckLake):
         super()._attach(read_only=False)  # a project that never ran has its lake made here
         self.move()
 
-    def move(self) -> None:
-        """Stand at the newest snapshot. No cursor may be open."""
-        newest = super().snapshot()
-        if newest == self._at:
+    def move(self, to: int | None = None) -> None:
+        """Stand at the newest snapshot, or at `to`. No cursor may be open."""
+        snapshot = super().snapshot() if to is None else to
+        if snapshot == self._at:
             return
         self._connection.execute("USE memory")  # a workspace that was closed has left the lake as the default
         self._connection.execute(f"DETACH {quote_ident(self.name)}")
-        attach(self._connection, self.spec, snapshot=newest)
-        self._at, self._known = newest, None
+        attach(self._connection, self.spec, snapshot=snapshot)
+        self._at, self._known = snapshot, None
 
     def snapshot(self) -> int:
         """The id of the snapshot at which this lake stands."""
