@@ -197,7 +197,7 @@ class CheckReader:
             tree = self._trees.get(package)
             if tree is None:
                 configs = next((p.configs.get("tests") for p in self.reading.files.packages if p.name == package), None)
-                evaluate = partial(self.reading.evaluate_in, package)
+                evaluate = partial(self.reading.evaluate_setting, package)
                 tree = self._trees[package] = FolderConfigs(configs or Entry(), package, keys.TEST_CONFIG, evaluate)
             for key, value in tree.of((*fqn, ""), own=fqn[0] == package).values.items():
                 found[key] = _added(key, found.get(key), value)

@@ -6,6 +6,7 @@ import ast
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,9 @@ class _FolderRules:
         if key not in self._trees:
             configs = next(p.configs for p in self.reading.files.packages if p.name == package)
             tree = configs.get(kind) or Entry()
-            self._trees[key] = FolderConfigs(tree, package, keys.CONFIG_OF[kind[:-1]], _evaluator(self.reading, package))
+            self._trees[key] = FolderConfigs(
+                tree, package, keys.CONFIG_OF[kind[:-1]], partial(self.reading.evaluate_setting, package)
+            )
         return self._trees[key]
 
 

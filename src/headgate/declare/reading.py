@@ -60,8 +60,16 @@ class Reading:
 
     @cached_property
     def variables(self) -> Mapping[str, Mapping[str, Any]]:
-        """The variables as each package sees them: its own defaults under the project's values."""
-        return {p.name: {**p.variables, **self.settings.variables} for p in self.files.packages}
+        """The variables as each package sees them: its own defaults under the project's values, each time those of its name last."""
+        project = self.settings.variables
+        found = {}
+        for package in self.files.packages:
+            own: dict[str, Any] = {}
+            for values in (package.variables, project):
+                scoped = values.get(package.name)
+                own |= {**values, **(scoped if isinstance(scoped, Mapping) else {})}
+            found[package.name] = {**own, package.name: {}, **self.settings.given}
+        return found
 
     @cached_property
     def plain(self) -> bool:
@@ -109,13 +117,13 @@ class Reading:
         """A YAML text with `{{ }}` as a value. A mistake in it is kept; the value is None then."""
         return self.evaluate_in(self.settings.name, text, place)
 
-    def evaluate_in(self, package: str, text: str, place: Location) -> Any:
-        """`evaluate` with the variables of `package`."""
+    def evaluate_in(self, package: str, text: str, place: Location, *, var: Any = None) -> Any:
+        """`evaluate` with the variables of `package`, or another `var`."""
         names = {
             k: self.constants[k]
             for k in ("target", "env_var", "modules", "project_name", "exceptions", "fromjson", "tojson", "set", "zip")
         }
-        names["var"] = Var(self.variables.get(package) or self.settings.variables, package)
+        names["var"] = var or Var(self.variables.get(package) or self.settings.variables, package)
         try:
             stripped = text.strip()
             if stripped.startswith("{{") and stripped.endswith("}}") and stripped.count("{{") == 1:
@@ -127,6 +135,12 @@ class Reading:
         except TemplateFailed as error:
             self.fail(error, place)
             return None
+
+    def evaluate_setting(self, package: str, text: str, place: Location) -> Any:
+        """A value in the settings of a project or package: in dbt's own file `var` knows the variables of the call alone, as in dbt."""
+        if not self.settings.dbt:
+            return self.evaluate_in(package, text, place)
+        return self.evaluate_in(package, text, place, var=lambda name, default=None: self.settings.given.get(name, default))
 
     def quietly(self, package: str, text: str, place: Location) -> Any:
         """`evaluate_in` for a text whose failure is no mistake: None then."""

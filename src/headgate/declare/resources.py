@@ -40,7 +40,7 @@ def entry_config(entry: Entry, declared: Declared, kind: str, reading: Reading) 
     for package in dict.fromkeys((declared.package, settings.name)):
         tree = next((p.configs.get(kind) for p in reading.files.packages if p.name == package), None)
         if tree:
-            rules = FolderConfigs(tree, package, keys.RESOURCE_CONFIG, partial(reading.evaluate_in, package))
+            rules = FolderConfigs(tree, package, keys.RESOURCE_CONFIG, partial(reading.evaluate_setting, package))
             said = rules.of(fqn, own=package == declared.package).values
             found.update(
                 said,

@@ -163,7 +163,7 @@ class _SourceReader:
         for package in dict.fromkeys((self.package, self.reading.settings.name)):
             tree = next((p.configs.get("sources") for p in self.reading.files.packages if p.name == package), None)
             if tree:
-                rules = FolderConfigs(tree, package, keys.SOURCE_CONFIG, partial(self.reading.evaluate_in, package))
+                rules = FolderConfigs(tree, package, keys.SOURCE_CONFIG, partial(self.reading.evaluate_setting, package))
                 for key, value in rules.of(fqn, own=package == self.package).values.items():
                     known = found.get(key)
                     if key == "meta" and isinstance(value, dict) and isinstance(known, dict):
