@@ -115,6 +115,14 @@ def struct_fields(type_: str) -> tuple[Column, ...] | None:
     return tuple(fields)
 
 
+def map_types(type_: str) -> tuple[str, str] | None:
+    """The types of a MAP's keys and values; None for any other type."""
+    if not (type_.upper().startswith("MAP(") and type_.endswith(")")):
+        return None
+    key, value = (part.strip() for part in _split(type_[4:-1]))
+    return key, value
+
+
 def _split(text: str) -> list[str]:
     """Split at the commas that no bracket and no quote encloses."""
     parts, depth, quoted, start = [], 0, False, 0

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from headgate.ports.engine import Cursor
 from headgate.ports.source import Batch, SqlBatch
-from headgate.sources.files import listing, tables
+from headgate.sources.files import tables
+from headgate.sources.files.doubts import Look, common_arguments, text_of
 from headgate.sources.files.listing import FoundFile
-from headgate.sources.files.options import FileOptions, is_remote
+from headgate.sources.files.options import FileOptions
+from headgate.spec.exactness import converted, misfit
 from headgate.spec.names import quote_ident, quote_literal
 from headgate.spec.schema_rules import canonical, common_type
 
-PIECE = 1 << 18
-LINE_MAX = 16 << 20
-LONG_INTEGER = re.compile(rb"(?<![\w.])[-+]?\d{16,}(?![\w.])")
 TRIED_TYPES = {  # type -> predicate over {c} that holds for every value of it; a cast alone would round and cut
     "BIGINT": "regexp_full_match({c}, '[-+]?(0|[1-9][0-9]{{0,17}})')",
     "DOUBLE": "regexp_full_match({c}, '[-+]?(0|[1-9][0-9]{{0,14}})([.][0-9]+)?([eE][-+]?[0-9]+)?')",
@@ -29,10 +26,6 @@ TRIED_TYPES = {  # type -> predicate over {c} that holds for every value of it; 
     "TIMESTAMP": "length({c}) > 10 AND TRY_CAST({c} AS TIMESTAMP) IS NOT NULL",
 }
 DELIMITERS = (",", "\t", ";", "|")
-INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DECIMAL(38,0)")
-FRACTION = "CASE WHEN contains({c}, '.') THEN TRY_CAST({c} AS DOUBLE) % 1 <> 0 ELSE false END"
-TIME = "CASE WHEN length({c}) > 10 THEN TRY_CAST({c} AS TIMESTAMP) <> TRY_CAST({c} AS DATE) ELSE false END"
-DOUBTS = {**dict.fromkeys(INTEGERS, (FRACTION, "DOUBLE")), "DATE": (TIME, "TIMESTAMP")}
 SHAPE = b",\t;|\r\x00"
 SNIFFED_FILES = 8  # of one header: the first, the last and some between are looked at
 ROW_BYTES = 60  # a guess, to choose where rows are staged
@@ -46,6 +39,7 @@ class Dialect:
     columns: Mapping[str, str]
     date_format: str | None
     timestamp_format: str | None
+    doubtful: frozenset[str] = frozenset()  # columns with values that the reader would change: they are read as text
 
 
 def batches(files: Sequence[FoundFile], options: FileOptions, known: Mapping[str, str], cursor: Cursor) -> list[Batch]:
@@ -87,38 +81,63 @@ def _batch(files: list[FoundFile], options: FileOptions, dialect: Dialect | None
     errors, scans = f"_rejects_{token}", f"_scans_{token}"
 
     def reader(some: Sequence[FoundFile]) -> str:
-        return _reader(some, options, dialect, errors, scans)
+        kept = {"store_rejects": "true", "rejects_table": quote_literal(errors), "rejects_scan": quote_literal(scans)}
+        return _reader(some, options, dialect, kept)
 
-    names = ", ".join(quote_ident(c) for c in dialect.columns)
+    taken, reasons = _taken(dialect)
+
+    def select(some: Sequence[FoundFile]) -> str:
+        return f"SELECT {taken}, file_index AS _unit_index FROM {reader(some)}" + (f" WHERE {reasons} = ''" if reasons else "")
+
+    def letters(some: Sequence[FoundFile]) -> str:
+        changed = _changed(some, options, dialect, reasons, (errors, scans), cursor) if reasons else []
+        return " UNION ALL ".join(f"({part})" for part in (_dead_letters(some, errors, scans), *changed))
+
     drop = (f"DROP TABLE IF EXISTS {quote_ident(errors)}", f"DROP TABLE IF EXISTS {quote_ident(scans)}")
     batch = SqlBatch(
-        f"SELECT {names}, file_index AS _unit_index FROM {reader(files)}",
+        select(files),
         setup=drop,
         teardown=drop,
-        dead_letters_sql=_dead_letters(files, errors, scans),
+        dead_letters_sql=letters(files),
         units=units,
         rows_expected=sum(u.size for u in units) // ROW_BYTES * (1 if files[0].compression == "none" else 4),
         in_order=True,
     )
 
     def apart() -> SqlBatch:
-        select = f"SELECT {names}, file_index AS _unit_index FROM "
-        return tables.apart(batch, files, lambda some: select + reader(some), drop, cursor)
+        return tables.apart(batch, files, select, drop, cursor, letters)
 
     return replace(batch, fallback=apart)
 
 
-def _reader(files: Sequence[FoundFile], options: FileOptions, dialect: Dialect, errors: str, scans: str) -> str:
-    columns = ", ".join(f"{quote_literal(n)}: {quote_literal(t)}" for n, t in dialect.columns.items())
+def _taken(dialect: Dialect) -> tuple[str, str]:
+    """The columns as they are selected, and the reasons against a row: empty text where there are none ("": never any)."""
+    formats = (dialect.date_format, dialect.timestamp_format)
+    items, reasons = [], []
+    for name, type_ in dialect.columns.items():
+        column = quote_ident(name)
+        if name not in dialect.doubtful:
+            items.append(column)
+            continue
+        text = text_of(name, type_)
+        items.append(f"{converted(type_, text, formats)} AS {column}")
+        said = quote_literal(f'the value of "{name}" does not fit {type_} unchanged: ')
+        bad = f"({column} IS NOT NULL AND {text} IS NULL) OR coalesce({misfit(type_, text, formats)}, false)"
+        reasons.append(f"CASE WHEN {bad} THEN {said} || left({column}, 200) ELSE '' END")
+    return ", ".join(items), "concat_ws('', " + ", ".join(reasons) + ")" if reasons else ""
+
+
+def _reader(files: Sequence[FoundFile], options: FileOptions, dialect: Dialect, rejects: Mapping[str, str]) -> str:
+    """The files as rows; `rejects` are the arguments that say what becomes of malformed lines."""
+    types = {n: "VARCHAR" if n in dialect.doubtful else t for n, t in dialect.columns.items()}
+    columns = ", ".join(f"{quote_literal(n)}: {quote_literal(t)}" for n, t in types.items())
     head = next((f.head for f in files if f.head), b"")
     arguments = {
         "auto_detect": "false",
         "columns": "{" + columns + "}",
         "delim": quote_literal(dialect.delimiter),
-        **_common_arguments(options),
-        "store_rejects": "true",
-        "rejects_table": quote_literal(errors),
-        "rejects_scan": quote_literal(scans),
+        **common_arguments(options),
+        **rejects,
     }
     if head.partition(b"\n")[0].endswith(b"\r") and options.encoding == "utf-8":  # further down it may stand within quotes
         arguments["new_line"] = r"'\r\n'"
@@ -130,22 +149,6 @@ def _reader(files: Sequence[FoundFile], options: FileOptions, dialect: Dialect, 
         arguments["compression"] = quote_literal(files[0].compression)
     paths = ", ".join(quote_literal(f.path) for f in files)
     return f"read_csv([{paths}], " + ", ".join(f"{k} = {v}" for k, v in arguments.items()) + ")"
-
-
-def _common_arguments(options: FileOptions) -> dict[str, str]:
-    """What the project says, in the words of the engine; the same for looking and for reading."""
-    arguments = {
-        "header": "true" if options.header else "false",
-        "quote": quote_literal(options.quote),
-        "escape": quote_literal(options.escape),
-        "skip": str(options.skip),
-        "encoding": quote_literal(options.encoding),
-        "max_line_size": str(LINE_MAX),
-        "buffer_size": str(2 * LINE_MAX),  # by itself the engine takes 16 lines: it reads 256 MB to look at a file's head
-    }
-    if options.null_values:
-        arguments["nullstr"] = "[" + ", ".join(quote_literal(n) for n in ("", *options.null_values)) + "]"
-    return arguments
 
 
 def _sniff(files: Sequence[FoundFile], options: FileOptions, known: Mapping[str, str], cursor: Cursor) -> Dialect | None:
@@ -160,38 +163,12 @@ def _sniff(files: Sequence[FoundFile], options: FileOptions, known: Mapping[str,
         if has_rows:
             columns = {n: _merge(t, more.get(n, t)) for n, t in columns.items()} if sniffs[0][4] else more
             date_format, timestamp_format = date_format or other_date, timestamp_format or other_timestamp
-    columns = _settle_types(columns, options, known)
+    settled = _settle_types(columns, options, known)
     whole = len(looked) == len(some) and sum(f.unit.size for f in looked) <= 2 * options.sample_rows and not known
-    if not whole or looked[0].compression != "none":
-        columns = _rounded(columns, looked, options, delimiter, cursor)
-    exact = _exact_integers(columns, options, delimiter, next(iter(some)), cursor)
-    return Dialect(delimiter, {**columns, **exact}, date_format, timestamp_format)
-
-
-def _rounded(
-    columns: Mapping[str, str], files: Sequence[FoundFile], options: FileOptions, delimiter: str, cursor: Cursor
-) -> dict[str, str]:
-    """`columns` with DOUBLE for integers and TIMESTAMP for dates where any value has a fraction or a time: the engine's reader
-    would round or cut those without a word, so what a sample shows is not enough.
-    """
-    import duckdb
-
-    asked = {n: DOUBTS[t] for n, t in columns.items() if t in DOUBTS and n not in options.types}
-    if not asked:
-        return dict(columns)
-    arguments = {**_common_arguments(options), "delim": quote_literal(delimiter), "auto_detect": "false", "ignore_errors": "true"}
-    arguments["columns"] = "{" + ", ".join(f"{quote_literal(n)}: 'VARCHAR'" for n in columns) + "}"
-    if files[0].compression != "none":
-        arguments["compression"] = quote_literal(files[0].compression)
-    paths = ", ".join(quote_literal(f.path) for f in files)
-    looks = ", ".join(f"bool_or({doubt.format(c=quote_ident(n))})" for n, (doubt, _) in asked.items())
-    text = ", ".join(f"{k} = {v}" for k, v in arguments.items())
-    try:
-        row = cursor.execute(f"SELECT {looks} FROM read_csv([{paths}], {text})").fetchone() or ()
-    except duckdb.Error:  # a file that the reader gives up on: reading it says so
-        return dict(columns)
-    found = {n: wider for (n, (_, wider)), doubtful in zip(asked.items(), row, strict=False) if doubtful}
-    return {**columns, **found}
+    look = Look(looked, settled, options, known, delimiter, (date_format, timestamp_format))
+    look = replace(look, columns={**settled, **look.exact_integers(next(iter(some)), cursor)})
+    settled, doubtful = look.judged(cursor, declared_alone=whole and looked[0].compression == "none")
+    return Dialect(delimiter, settled, date_format, timestamp_format, doubtful)
 
 
 Sniffed = tuple[str, dict[str, str], str | None, str | None, bool]
@@ -200,7 +177,7 @@ Sniffed = tuple[str, dict[str, str], str | None, str | None, bool]
 def _sniff_one(file: FoundFile, options: FileOptions, cursor: Cursor) -> Sniffed:
     import duckdb
 
-    arguments = {**_common_arguments(options), "sample_size": str(options.sample_rows)}
+    arguments = {**common_arguments(options), "sample_size": str(options.sample_rows)}
     delimiter = options.delimiter or ("\t" if file.format == "tsv" else _delimiter(file, options))
     if delimiter:
         arguments["delim"] = quote_literal(delimiter)
@@ -242,7 +219,7 @@ def _first_line(error: Exception) -> str:
 def _look_leniently(file: FoundFile, options: FileOptions, delimiter: str, cursor: Cursor) -> Sniffed:
     """What a file too damaged for the engine's own look has: the header's names, and the types that all values have."""
     names = _header_names(file, options, delimiter)
-    arguments = {**_common_arguments(options), "delim": quote_literal(delimiter), "auto_detect": "false", "ignore_errors": "true"}
+    arguments = {**common_arguments(options), "delim": quote_literal(delimiter), "auto_detect": "false", "ignore_errors": "true"}
     arguments["columns"] = "{" + ", ".join(f"{quote_literal(n)}: 'VARCHAR'" for n in names) + "}"
     if file.compression != "none":
         arguments["compression"] = quote_literal(file.compression)
@@ -313,44 +290,6 @@ def _settle_types(columns: Mapping[str, str], options: FileOptions, known: Mappi
     return settled
 
 
-def _look_wider(file: FoundFile) -> bytes:
-    """The head of the file, and a piece of its middle and of its end where they can be had without unpacking."""
-    pieces = [file.head if is_remote(file.path) else listing.look(file.path, file.compression)]
-    if file.compression == "none" and not is_remote(file.path):
-        with Path(file.path).open("rb") as stream:
-            for offset in (file.unit.size // 2, max(0, file.unit.size - PIECE)):
-                stream.seek(offset)
-                pieces.append(stream.read(PIECE))
-    return b"\n".join(pieces)
-
-
-def _exact_integers(
-    columns: Mapping[str, str], options: FileOptions, delimiter: str, file: FoundFile, cursor: Cursor
-) -> dict[str, str]:
-    """Whole numbers beyond 64 bits are sniffed as DOUBLE, which would change them: they become DECIMAL(38,0), or text beyond
-    that.
-    """
-    doubles = [n for n, t in columns.items() if t == "DOUBLE" and n not in options.types]
-    if not doubles or (file.head and not LONG_INTEGER.search(_look_wider(file))):
-        return {}
-    arguments = {**_common_arguments(options), "delim": quote_literal(delimiter), "auto_detect": "false", "ignore_errors": "true"}
-    arguments["columns"] = "{" + ", ".join(f"{quote_literal(n)}: 'VARCHAR'" for n in columns) + "}"
-    if file.compression != "none":
-        arguments["compression"] = quote_literal(file.compression)
-    looks = ", ".join(
-        f"bool_and(regexp_full_match({quote_ident(n)}, '[-+]?[0-9]+')), max(length({quote_ident(n)}))" for n in doubles
-    )
-    text = ", ".join(f"{k} = {v}" for k, v in arguments.items())
-    cursor.execute(f"SELECT {looks} FROM (FROM read_csv({quote_literal(file.path)}, {text}) LIMIT {options.sample_rows})")
-    row = cursor.fetchone() or ()
-    found = {}
-    for i, name in enumerate(doubles):
-        whole, longest = row[2 * i], row[2 * i + 1]
-        if whole and longest and longest > 15:
-            found[name] = "DECIMAL(38,0)" if longest <= 38 else "VARCHAR"
-    return found
-
-
 def _dead_letters(files: Sequence[FoundFile], errors: str, scans: str) -> str:
     names = ", ".join(f"({quote_literal(f.path)}, {quote_literal(f.unit.name)})" for f in files)
     return (
@@ -359,3 +298,40 @@ def _dead_letters(files: Sequence[FoundFile], errors: str, scans: str) -> str:
         f"FROM {quote_ident(errors)} e JOIN {quote_ident(scans)} s USING (scan_id, file_id) "
         f"LEFT JOIN (VALUES {names}) u(path, unit) ON u.path = s.file_path GROUP BY ALL ORDER BY 1, 2"
     ).replace("GROUP BY ALL", "GROUP BY 1, 2")
+
+
+def _changed(
+    files: Sequence[FoundFile], options: FileOptions, dialect: Dialect, reasons: str, rejects: tuple[str, str], cursor: Cursor
+) -> list[str]:
+    """The rows with `reasons` against them as dead letters, a SELECT for each file that has any. The reader counts lines for
+    those that it rejects itself alone: a row's line is its number among the others, and as many more as were rejected before it.
+    """
+    import duckdb
+
+    quiet = {"ignore_errors": "true"}
+    try:
+        cursor.execute(f"SELECT DISTINCT file_index FROM {_reader(files, options, dialect, quiet)} WHERE {reasons} <> ''")
+        found = [files[int(row[0])] for row in sorted(cursor.fetchall())]
+    except duckdb.Error:  # one that the reader gives up on: it is told apart when it is read
+        return []
+    errors, scans = rejects
+    return [
+        f"WITH r AS MATERIALIZED (SELECT line - row_number() OVER (ORDER BY line) AS before FROM (SELECT DISTINCT e.line "
+        f"FROM {quote_ident(errors)} e JOIN {quote_ident(scans)} s USING (scan_id, file_id) "
+        f"WHERE s.file_path = {quote_literal(f.path)})), rows AS (SELECT row_number() OVER () + {int(options.header)} AS line, "
+        f"{reasons} AS reason, {_record(dialect)} AS record FROM {_reader([f], options, dialect, {**quiet, 'parallel': 'false'})}) "
+        f"SELECT {quote_literal(f.unit.name)}, line + (SELECT count(*) FROM r WHERE before < line), reason, left(record, 65536) "
+        "FROM rows WHERE reason <> ''"
+        for f in found
+    ]
+
+
+def _record(dialect: Dialect) -> str:
+    """A row as a line again."""
+    special = quote_literal('["\\r\\n' + ("\\" if dialect.delimiter in "|" else "") + dialect.delimiter + "]")
+    values = []
+    for name in dialect.columns:
+        text = f"CAST({quote_ident(name)} AS VARCHAR)"
+        quoted = f"'\"' || replace({text}, '\"', '\"\"') || '\"'"
+        values.append(f"coalesce(CASE WHEN regexp_matches({text}, {special}) THEN {quoted} ELSE {text} END, '')")
+    return f"concat_ws({quote_literal(dialect.delimiter)}, {', '.join(values)})"

@@ -41,10 +41,11 @@ def unreadable(files: Sequence[FoundFile]) -> list[SqlBatch]:
 
 
 def apart(
-    batch: SqlBatch, files: Sequence[FoundFile], select: Callable[[Sequence[FoundFile]], str], drop: Sequence[str], cursor: Cursor
-) -> SqlBatch:
+    batch: SqlBatch, files: Sequence[FoundFile], select: Callable[[Sequence[FoundFile]], str], drop: Sequence[str],
+    cursor: Cursor, dead: Callable[[Sequence[FoundFile]], str] | None = None,
+) -> SqlBatch:  # fmt: skip
     """`batch` without those of its `files` that break the reader: each is read alone to tell, and they become dead letters of
-    row 0. `select(files)` is what reads some of them; `drop` is run before and after.
+    row 0. `select(files)` is what reads some of them, `dead(files)` their dead letters; `drop` is run before and after.
     """
     import duckdb
 
@@ -65,9 +66,9 @@ def apart(
     if not whole:
         return letters
     told = letters.dead_letters_sql
-    dead = f"{told} UNION ALL FROM ({batch.dead_letters_sql})" if batch.dead_letters_sql else told
+    letters_sql = f"{told} UNION ALL FROM ({dead(whole)})" if dead is not None else told
     units = tuple(f.unit for f in (*whole, *broken))  # an index of the select counts the whole ones
-    return replace(batch, select=select(whole), dead_letters_sql=dead, units=units, fallback=None)
+    return replace(batch, select=select(whole), dead_letters_sql=letters_sql, units=units, fallback=None)
 
 
 def batches(
