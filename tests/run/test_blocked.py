@@ -49,8 +49,8 @@ def test_a_test_over_two_tables_stops_both(shop: Path) -> None:
         for table in ("orders", "totals"):
             because = why(session, table)
             assert because.status == "stale" and "test both found something (9 results)" in because.sentence
-            (verdict,) = because.verdicts
-            assert verdict["name"] == "both" and verdict["failures"] == 9 and len(verdict["sample"]) == 9
+            (weighed,) = because.verdicts
+            assert (weighed.verdict.name, weighed.verdict.failures, len(weighed.verdict.sample)) == ("both", 9, 9)
     orders(shop, "range(4)")
     with open_session(str(shop)) as session:
         assert session.run().status == "done" and why(session, "totals").verdicts == ()
@@ -61,8 +61,8 @@ def test_the_reason_is_said_once_with_the_rows_and_the_statement(shop: Path) -> 
     with open_session(str(shop)) as session:
         assert session.run().status == "blocked"
         because, below = why(session, "orders"), why(session, "totals")
-    (verdict,) = because.verdicts
-    assert verdict["sample"] == ({"id": "1", "n_records": "2"},) and 'GROUP BY "id"' in verdict["sql"]
+    verdict = because.verdicts[0].verdict
+    assert verdict.sample == ({"id": "1", "n_records": "2"},) and 'GROUP BY "id"' in verdict.sql
     assert not any(name.startswith("check:") for name in because.inputs)
     assert [e.kind for e in because.events].count("dataset.stale") == 1
     assert below.sentence.endswith("main.orders is blocked") and below.verdicts == ()
