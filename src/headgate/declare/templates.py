@@ -74,6 +74,11 @@ class ProjectTemplates:
         files = {id(f): f for known in reading.macros.packages.values() for f in known.values()}
         return tuple((f.package, inner.get(f.path) or "macros/" + f.path.partition("/")[2], f.text) for f in files.values())
 
+    def materialization(self, name: str, strategy: str = "") -> str | None:
+        """The macro that does a materialisation; see the port."""
+        found = self._reading.macros.materialization(name, strategy)
+        return ".".join(found) if found is not None else None
+
     def _find(self, name: str, names: dict[str, Any]) -> Any:
         from headgate.declare.macros import Bound
         from headgate.declare.sandbox import MACROS
@@ -98,6 +103,7 @@ class ProjectTemplates:
         from headgate.declare.constants import constant_names, heard
         from headgate.declare.context import Recorder
         from headgate.declare.macros import Scope
+        from headgate.declare.overriding import OVERRIDES, override
         from headgate.declare.sandbox import MACROS
 
         reading = self._reading
@@ -117,6 +123,8 @@ class ProjectTemplates:
         adapter = runtime.get("adapter")
         if adapter is not None:
             names["adapter"] = _Dispatching(adapter, scope)
+        if OVERRIDES in runtime:
+            override(names, runtime[OVERRIDES], scope)
         return names
 
     def _render(self, text: str, location: Location, package: str, runtime: Mapping[str, Any], base: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from headgate.run.context import RunContext
 from headgate.run.external import external_rows, external_versions
 from headgate.run.gating import CHECK_PREFIX, checks_of, rows_of, tools_for, weigh_node, with_proof
 from headgate.run.sizes import all_small, rows_read
+from headgate.run.unit_testing import try_model
 from headgate.run.walk import Built
 from headgate.spec.crash import point
 from headgate.spec.errors import EngineFailed
@@ -44,6 +45,7 @@ class Builder:
         self.staged: dict[str, Staged] = {}
         self.built_anew: set[str] = set()
         self.inferred: dict[str, Staged] = {}
+        self._has_unit_tests = bool(ctx.project.unit_tests)
         self._guard = threading.Lock()
         self.kept: Mapping[str, Staged] = workspace.remembered() if resume else {}
 
@@ -51,6 +53,9 @@ class Builder:
         """Stage and weigh one step. Raises HeadgateError."""
         node = self.ctx.project.nodes[step.unique_id]
         self.ctx.emit("step.started", step=step.unique_id, dataset=step.dataset, reason=step.reason)
+        tried = try_model(self.ctx, node) if self._has_unit_tests else ()
+        if any(v.blocks for v in tried):
+            return Built((), GateResult(step.dataset, tried))
         inputs = recorded_inputs(self.ctx.project, self.recorded, step, self.plan, self.external)
         cursor = self.workspace.cursor()  # one for building and weighing: a cursor costs milliseconds
         try:
@@ -68,7 +73,7 @@ class Builder:
         finally:
             cursor.close()
         built_in = tuple(v for s in staged for v in s.verdicts)
-        gate = GateResult(gate.dataset, (*built_in, *gate.verdicts), gate.schema_changes)
+        gate = GateResult(gate.dataset, (*tried, *built_in, *gate.verdicts), gate.schema_changes)
         point("run.after_gate")
         last = with_proof(staged[-1], checks_of(self.ctx.project, node.unique_id), gate.verdicts)
         return Built((*staged[:-1], self._still_equal(last, staged)), gate)

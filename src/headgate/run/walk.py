@@ -98,9 +98,9 @@ class Walk:
         if built.staged:
             with self._lock:
                 self.outcome.staged[step.unique_id] = built.staged
-        if not built.staged:
-            return StepResult(step.unique_id, step.dataset, "up_to_date", "no interval has rows to build", seconds=seconds)
         blocked = built.gate.outcome == "block"
+        if not built.staged and not blocked:
+            return StepResult(step.unique_id, step.dataset, "up_to_date", "no interval has rows to build", seconds=seconds)
         rows = sum(s.counts.rows_out for s in built.staged)
         status, reason = ("blocked", built.gate.reason) if blocked else ("done", "")
         return StepResult(step.unique_id, step.dataset, status, reason, rows, seconds, built.gate.verdicts)

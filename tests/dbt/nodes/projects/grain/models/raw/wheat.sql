@@ -1,0 +1,1 @@
+select '{{ var("prefix") }}' as p, {{ var("only") }} as o

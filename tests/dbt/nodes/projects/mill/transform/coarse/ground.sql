@@ -1,0 +1,1 @@
+select sack, kilo, '{{ var("day") }}' as day from {{ ref('sacks') }}

@@ -1,0 +1,3 @@
+def model(dbt, session):
+    dbt.config(materialized="table", tags=["snake"])
+    return dbt.ref("flour")

@@ -1,0 +1,2 @@
+{{ config(enabled=(var('stones') > 5)) }}
+select 1 as a
