@@ -23,11 +23,8 @@ def commands() -> str:
     """Every command with its arguments and options."""
     import typer
 
-    from headgate.serve.cli import build_commands, look_commands, project_commands, repair_commands
-    from headgate.serve.cli.app import app
+    from headgate.serve.cli.app import whole
 
-    for module in (project_commands, build_commands, look_commands, repair_commands):
-        module.register(app)
     parts = ["# Commands"]
 
     def walk(command: Any, path: str) -> None:
@@ -48,7 +45,7 @@ def commands() -> str:
             rows.append((names, getattr(p, "help", None) or ""))
         parts.append(table(("option", "meaning"), rows))
 
-    walk(typer.main.get_command(app), "headgate")
+    walk(typer.main.get_command(whole()), "headgate")
     return "\n".join(parts)
 
 

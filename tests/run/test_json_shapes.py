@@ -183,6 +183,6 @@ def test_a_run_that_is_answered_at_once_prints_the_same_shape(tmp_path: Path) ->
 def test_an_output_that_is_neither_is_a_wrong_call(tmp_path: Path) -> None:
     (tmp_path / "headgate.yml").write_text("name: shop\n")
     result = headgate(tmp_path, "ls", "-o", "xml")
-    assert result.exit_code == 2 and "neither text nor json" in result.output
+    assert result.exit_code == 2 and "'text', 'json'" in result.output
     with open_session(str(tmp_path)) as session:
         assert not session.project.nodes

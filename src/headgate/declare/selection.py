@@ -98,7 +98,9 @@ def _check_kinds(option: str, wanted: Sequence[str]) -> None:
         if kind not in _KINDS:
             near = nearest(kind, _KINDS)
             raise UsageError(
-                f"{option} is '{kind}'", expected="one of " + ", ".join(_KINDS), todo=f"did you mean '{near}'?" if near else ""
+                f"{option} is '{kind}'",
+                expected="one of " + ", ".join(_KINDS),
+                todo=f"did you mean '{near}'?" if near else "take one of these",
             )
 
 
@@ -149,7 +151,7 @@ def _find(project: Project, things: dict[str, Thing], prior: Prior | None, tests
         raise UsageError(
             f"selection '{wanted.text}' uses method '{wanted.method}', which does not exist",
             expected="one of " + ", ".join((*METHODS, *GIVEN)),
-            todo=f"did you mean '{near}:'?" if near else "",
+            todo=f"did you mean '{near}:'?" if near else "take one of these, or a name alone",
             code="HG-U010",
         )
     found = {uid for uid, thing in things.items() if matcher(thing, wanted.value, wanted.path, project)}

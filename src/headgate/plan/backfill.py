@@ -70,7 +70,9 @@ def _step(
 ) -> Step:
     dataset = str(node.relation)
     if not intervals:
-        return Step(node.unique_id, dataset, "none", UP_TO_DATE, "every interval of this range is done; --all builds them again")
+        return Step(
+            node.unique_id, dataset, "none", UP_TO_DATE, "every interval of this range is done; --rebuild builds them again"
+        )
     what = "missing" if only_missing else "asked for"
     ordered = _canary_first(intervals, recorded)
     canary = f"[{short(ordered[0].start)}, {short(ordered[0].end)})"

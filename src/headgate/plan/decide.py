@@ -110,7 +110,7 @@ def _existence(case: _Case, asked: Asked, refresh: bool) -> None:
     recorded = case.recorded
     if not case.built:
         stale = recorded.stale_reason if recorded is not None else None
-        case.say(NEW, "it was never built" + (f" (its last run was blocked: {stale})" if stale else ""))
+        case.say(NEW, "it was never built" + (f" (its last run did not publish: {stale})" if stale else ""))
     elif refresh:
         case.say(FORCED, "--full-refresh: the whole table is built anew")
     elif asked.full_refresh and case.node.materialized == "snapshot":

@@ -43,7 +43,7 @@ class PublishResult:
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """What is published together. `codes` maps a code fingerprint to (unique id, code as JSON text); `fence` is the lease's
-    name and token."""
+    name and token. `reasons` say by unique id why each was built; `reason` is why where that is not known."""
 
     staged: tuple[Staged, ...]
     run_id: str
@@ -52,6 +52,7 @@ class Bundle:
     codes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     materialized: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 def publish(lake: Lake, bundle: Bundle) -> PublishResult:

@@ -55,7 +55,7 @@ def publication_row(
         "seconds": staged.seconds,
         "cpu_seconds": staged.cpu_seconds,
         "bytes": staged.bytes or None,  # of the files that were staged; what publishing itself writes is known after it
-        "reason": bundle.reason,
+        "reason": bundle.reasons.get(staged.unique_id) or bundle.reason,
         "notes": json.dumps(list(staged.notes)),
         "superseded_inputs": superseded,
         "published_at": at,

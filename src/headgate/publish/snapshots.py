@@ -116,7 +116,9 @@ def _time(lake: Lake, moment: str) -> str:
         cursor.close()
     if row is None or row[0]:
         raise UsageError(
-            f"'{moment}' is neither a snapshot nor a time", expected="a snapshot id, or a time such as 2026-01-31T12:00:00 (UTC)"
+            f"'{moment}' is neither a snapshot nor a time",
+            expected="a snapshot id, or a time as ISO text (UTC)",
+            todo="for example 2026-01-31T12:00:00, or a snapshot that `headgate plan` or a run names",
         )
     return f"CAST({quote_literal(moment)} AS TIMESTAMPTZ)"
 

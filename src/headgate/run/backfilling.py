@@ -93,7 +93,9 @@ def _window(during: str | None) -> tuple[int, int] | None:
     try:
         first, last = (datetime.strptime(part.strip(), "%H:%M") for part in during.split("-"))
     except ValueError as error:
-        raise UsageError(f"--during '{during}' is no window", expected="two times of day in UTC, such as 01:00-05:00") from error
+        raise UsageError(
+            f"--during '{during}' is no window", expected="two times of day in UTC", todo="for example --during 01:00-05:00"
+        ) from error
     return first.hour * 60 + first.minute, last.hour * 60 + last.minute
 
 

@@ -25,7 +25,7 @@ def held_by(project: Project, blocked: Iterable[StepResult]) -> Mapping[str, str
     for result in blocked:
         if result.unique_id in graph.nodes:
             for uid in graph.descendants(result.unique_id):
-                held.setdefault(uid, f"{result.dataset} is {result.status}: {result.reason}")
+                held.setdefault(uid, f"{result.dataset} is {result.status}")
     return held
 
 

@@ -33,6 +33,7 @@ def publish_staged(
         codes={nodes[s.unique_id].code_fingerprint: (s.unique_id, json.dumps(code_of(nodes[s.unique_id]))) for s in staged},
         materialized={s.unique_id: nodes[s.unique_id].materialized for s in staged},
         reason=reason,
+        reasons={uid: step.reason for uid, step in steps.items()},
     )
     said = publish(ctx.lake, bundle)
     if said.restage:

@@ -53,7 +53,11 @@ def query(lake: Lake, sql: str) -> pa.Table:
     try:
         statements = cursor.extract_statements(text)
         if len(statements) != 1:
-            raise UsageError(f"there are {len(statements)} statements", expected="one SELECT")
+            raise UsageError(
+                f"there are {len(statements)} statements",
+                expected="one SELECT",
+                todo='for example: headgate query "select 1 as one"',
+            )
         if statements[0].type != duckdb.StatementType.SELECT:
             raise UsageError(
                 "the statement does not read", expected="one SELECT", todo="tables change through runs alone: headgate run"
@@ -79,7 +83,11 @@ def check(session: Session, target: str) -> GateResult:
     every: list[Node | SourceTable] = [*project.nodes.values(), *project.sources.values()]
     found = [i for i in every if target in (str(i.relation), i.name, i.unique_id)]
     if not found:
-        raise UsageError(f"there is no table '{target}'", expected="a name that `headgate ls` shows")
+        raise UsageError(
+            f"there is no table '{target}'",
+            expected="a model's name, schema.table or source.table",
+            todo="see the names: headgate ls",
+        )
     item = found[0]
     columns = session.lake.columns(item.relation)
     if columns is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from headgate.plan import backfill as plan_of_backfill
@@ -38,7 +39,9 @@ def _source_tables(ctx: RunContext, names: Sequence[str]) -> tuple[SourceTable, 
         hits = [t for t in every if name in (t.source, f"{t.source}.{t.name}", str(t.relation))]
         if not hits:
             raise UsageError(
-                f"there is no source '{name}' with a connector", expected="one of " + ", ".join(sorted({t.source for t in every}))
+                f"there is no source '{name}' with a connector",
+                expected="one of " + ", ".join(sorted({t.source for t in every})),
+                todo="see the names: headgate ls; a model is built by: headgate run",
             )
         found.update({t.unique_id: t for t in hits})
     return tuple(found.values())
@@ -49,7 +52,12 @@ def node_called(session: Session, name: str) -> Node:
     for node in session.project.nodes.values():
         if name in (node.name, str(node.relation), node.unique_id):
             return node
-    raise UsageError(f"there is no model '{name}'", expected="a name that `headgate ls` shows")
+    near = get_close_matches(name, [n.name for n in session.project.nodes.values()], n=3)
+    raise UsageError(
+        f"there is no model '{name}'",
+        expected="one of " + ", ".join(near) if near else "a model's name",
+        todo="see the names: headgate ls",
+    )
 
 
 def plan_backfill(session: Session, model: str, since: str, until: str, rebuild: bool) -> Plan:
@@ -100,7 +108,9 @@ def _share(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value <= 1:
-        raise UsageError(f"--rehearse '{text}' is no share", expected="for example 1% or 0.05")
+        raise UsageError(
+            f"--rehearse '{text}' is no share", expected="a share above 0 and up to 100%", todo="for example --rehearse 1%"
+        )
     return value
 
 

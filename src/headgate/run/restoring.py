@@ -21,7 +21,9 @@ def restore_one(ctx: RunContext, table: str, to: str) -> RunResult:
     if node is None and table in {str(s.relation) for s in ctx.project.sources.values()}:
         raise UsageError(f"{table} is a raw table", expected="a model", todo="raw is append-only: land the right file instead")
     if node is None and "." not in table:
-        raise UsageError(f"there is no table '{table}'", expected="a name that `headgate ls` shows")
+        raise UsageError(
+            f"there is no table '{table}'", expected="a model's name or schema.table", todo="see the names: headgate ls"
+        )
     relation = node.relation if node is not None else Relation.parse(table)
     running = Running(ctx, RunOptions(land=False), (), "restore")
     with ExitStack() as stack:

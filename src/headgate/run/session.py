@@ -127,8 +127,9 @@ class Session:
         interval_to: str | None = None,
     ) -> Plan:
         """What a run would do, and why. Nothing is changed."""
+        selected = self.select(expressions, exclude)
         with self.still() as still:
-            return reading.plan(still, self.select(expressions, exclude), full_refresh, interval_from, interval_to)
+            return reading.plan(still, selected, full_refresh, interval_from, interval_to)
 
     def run(
         self,
@@ -154,8 +155,9 @@ class Session:
             tuple(expressions), tuple(exclude), full_refresh, interval_from, interval_to, self._resumed() if resume else None, land, fail_fast,
             threads or int(self.project.options.get("threads", 2)), wait_seconds, tuple(listeners),
         )  # fmt: skip
+        selected = self.select(expressions, exclude)  # a misspelt name is no run
         with self.context("run", options.listeners) as ctx:
-            result = Running(ctx, options, self.select(expressions, exclude)).whole()
+            result = Running(ctx, options, selected).whole()
         settling.settle(self, result, options)
         return result
 

@@ -336,6 +336,7 @@ class DuckLake:
 def _not_opened(spec: LakeSpec, error: duckdb.Error) -> HeadgateError:
     """Why the lake cannot be attached, and what to do."""
     text = str(error)
+    where = spec.catalog.rpartition("@")[2] if "://" in spec.catalog else spec.catalog  # without user and password
     if "does not match existing data path" in text:
         made = text.split('catalog "', 1)[-1].split('"', 1)[0]
         return WorldError(
@@ -345,7 +346,7 @@ def _not_opened(spec: LakeSpec, error: duckdb.Error) -> HeadgateError:
             code="HG-W060",
         )
     return WorldError(
-        f"the lake cannot be opened: {text}",
+        f"the lake {where} cannot be opened: {text}",
         expected="a catalog and data that can be reached",
         todo="run: headgate doctor",
         code="HG-W061",

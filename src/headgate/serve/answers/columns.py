@@ -61,16 +61,12 @@ def _of_table(graph: LineageGraph, relation: str) -> tuple[list[Edge], list[Edge
     known = set(graph.graph.nodes)
     if relation not in known:
         return [], []
-    near = {relation, *graph.upstream(relation)}
     up = [
         Edge(parent, child, "reads") for child in (relation, *graph.upstream(relation)) for parent in graph.graph.parents(child)
     ]
-    down = [
-        Edge(parent, child, "reads")
-        for child in graph.downstream(relation)
-        for parent in graph.graph.parents(child)
-        if parent == relation or parent not in near
-    ]
+    below = graph.downstream(relation)
+    reached = {relation, *below}
+    down = [Edge(parent, child, "reads") for child in below for parent in graph.graph.parents(child) if parent in reached]
     return up, down
 
 
@@ -113,5 +109,9 @@ def _target(session: Session, name: str) -> tuple[str, str | None]:
     graph = lineage_graph(session.project, session.lake)
     schema = graph.schema(f"{session.lake.name}.{dataset}")
     if schema is not None and "*" not in schema and column.lower() not in {c.lower() for c in schema}:
-        raise UsageError(f"{dataset} has no column '{column}'", expected="one of " + ", ".join(schema))
+        raise UsageError(
+            f"{dataset} has no column '{column}'",
+            expected="one of " + ", ".join(schema),
+            todo=f"see them: headgate show {dataset}",
+        )
     return dataset, column

@@ -95,7 +95,14 @@ def _elsewhere(session: Session, name: str, environment: str) -> Relation:
                 expected="two environments in one lake",
                 todo="compare what `headgate query` says in each",
             )
-        return Relation.parse(find(other, name).dataset)
+        found = find(other, name).dataset
+        if found == find(session, name).dataset:
+            raise UsageError(
+                f"{found} is the same table in the environments {environment} and {session.project.environment}",
+                expected="environments whose tables are apart",
+                todo="give one a prefix in headgate.yml: environments: { dev: { schema_prefix: dev_ } }",
+            )
+        return Relation.parse(found)
 
 
 def _columns(session: Session, sql: str) -> tuple[Column, ...]:

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def examine(root: Path, environment: str) -> tuple[Finding, ...]:
         findings += [
             _try("lake", "look at `lake:` in headgate.yml", lambda: _lake(root, environment)),
             *_connectors(root, environment),
+            *_connections(root, environment),
         ]
     return tuple(findings)
 
@@ -66,12 +68,17 @@ def _version(package: str) -> str:
 
 
 def _disk(root: Path) -> Finding:
-    free = shutil.disk_usage(root).free
+    there = next(p for p in (root, *root.parents) if p.exists())  # a folder that is missing is told by `folder`
+    free = shutil.disk_usage(there).free
     todo = "" if free >= FREE_BYTES_MIN else "make room: a publish needs space for one more copy of its tables"
     return Finding("disk", not todo, f"{free / 1e9:.1f} GB free", todo)
 
 
 def _writable(root: Path) -> Finding:
+    if not root.is_dir():
+        return Finding(
+            "folder", False, f"{root} is {'a file' if root.exists() else 'not there'}", "name the project's folder with --project"
+        )
     ok = os.access(root, os.W_OK)
     return Finding("folder", ok, str(root), "" if ok else "give this user the right to write there")
 
@@ -117,3 +124,22 @@ def _connectors(root: Path, environment: str) -> list[Finding]:
             )
         )  # fmt: skip
     return findings
+
+
+def _connections(root: Path, environment: str) -> list[Finding]:
+    """Whether the secrets that the sources' connections refer to are there. Nobody is called."""
+    from headgate.declare import load
+    from headgate.extract.secrets import Secrets
+
+    project = load(str(root), environment=environment).project
+    secrets = Secrets(project.secrets, root=str(root))
+
+    def found(connection: object) -> str:
+        secrets.resolve(connection)
+        return "its secrets are found"
+
+    wanted = {t.source: t.connection for t in project.sources.values() if t.connector and "${" in str(t.connection)}
+    return [
+        _try(f"source {name}", "look at its connection", partial(found, connection))
+        for name, connection in sorted(wanted.items())
+    ]

@@ -42,7 +42,9 @@ def find(session: Session, name: str) -> Subject:
     if name not in known:
         near = get_close_matches(name, known, n=3)
         raise UsageError(
-            f"there is no table '{name}'", expected="one of " + ", ".join(near) if near else "a name that `headgate ls` shows"
+            f"there is no table '{name}'",
+            expected="one of " + ", ".join(near) if near else "a model's name, schema.table or source.table",
+            todo="see the names: headgate ls",
         )
     dataset, declared = known[name]
     return Subject(dataset, declared, recorded.get(dataset))
@@ -120,7 +122,7 @@ class Because:
     """Why a table is as it is: its state in one sentence, then the facts in order, newest first.
 
     `inputs` are the versions of the datasets that it was built from; `verdicts` those of the last run that weighed it which did not pass, with samples of
-    the failing rows and the SQL that found them (names in `st` are those of the run's staging area).
+    the failing rows and the SQL that found them (names in `st` are those of the run's staging area). `todo` is the way on, where one is needed.
     """
 
     dataset: str
@@ -129,6 +131,7 @@ class Because:
     inputs: Mapping[str, str] = field(default_factory=dict)
     verdicts: tuple[Weighed, ...] = ()
     events: tuple[Event, ...] = ()
+    todo: str = ""
 
 
 @at_one_snapshot
@@ -141,19 +144,39 @@ def why(session: Session, name: str) -> Because:
     last_weighed = [k for k in verdicts if k.run_id == verdicts[0].run_id]
     failing = tuple(Weighed(k.at, k.run_id, k.verdict) for k in last_weighed if k.verdict.outcome != "pass")[:10]
     inputs = {d: v for d, v in recorded.inputs.items() if not d.startswith((CHECK_PREFIX, SEEN))} if recorded else {}
+    status, sentence, todo = _standing(subject, events, _blocked(session, subject.dataset))
+    return Because(subject.dataset, status, sentence, inputs, failing, events, todo)
+
+
+def _standing(subject: Subject, events: tuple[Event, ...], reasons: str | None) -> tuple[str, str, str]:
+    """Status, the sentence for it, and what to do now; `reasons` are those for which its last load was blocked."""
+    dataset, recorded = subject.dataset, subject.recorded
+    raw = isinstance(subject.declared, SourceTable)
+    if reasons is not None:
+        todo = "repair it at its source, under the same name, and run again; or correct the check that is wrong"
+        return "blocked", f"the last load of {dataset} was blocked: {reasons}", todo
     if recorded is None or recorded.version is None:
-        status, sentence = "never built", f"{subject.dataset} has not been built yet"
-    elif recorded.stale_reason:
-        status = "stale"
-        sentence = f"{subject.dataset} keeps its version of {recorded.published_at}: {recorded.stale_reason}"
-    else:
-        status = "current"
-        sentence = (
-            f"{subject.dataset} was published at {recorded.published_at} by run {recorded.run_id[:8]} with {recorded.rows:,} rows"
-        )
-    if (reasons := _blocked(session, subject.dataset)) is not None:
-        status, sentence = "blocked", f"the last load of {subject.dataset} was blocked: {reasons}"
-    return Because(subject.dataset, status, sentence, inputs, failing, events)
+        failed = recorded.stale_reason if recorded is not None else None
+        what = "landed" if raw else "built"
+        sentence = f"{dataset} has not been {what} yet" + (f"; its last run did not publish: {failed}" if failed else "")
+        return "never built", sentence, f"headgate {'land' if raw else 'run'}" if not failed else "correct that, and run again"
+    if recorded.stale_reason:
+        sentence = f"{dataset} keeps its version of {_at(recorded)}: {recorded.stale_reason}"
+        return "stale", sentence, "correct what is named here, and run again: it is built then"
+    rows = "" if recorded.kind == "view" else f" with {recorded.rows:,} {'row' if recorded.rows == 1 else 'rows'}"
+    restored = next((e for e in events if e.kind in ("dataset.restored", "dataset.published")), None)
+    if restored is not None and restored.kind == "dataset.restored":
+        todo = "put the model back too, or the next change of it or of its inputs builds it as it is written"
+        return "current", f"{dataset} was restored at {_at(recorded)} {restored.reason}; it stands{rows}", todo
+    return (
+        "current",
+        f"{dataset} was {'landed' if raw else 'published'} at {_at(recorded)} by run {recorded.run_id[:8]}{rows}",
+        "",
+    )
+
+
+def _at(recorded: RecordedDataset) -> str:
+    return recorded.published_at[:19].replace("T", " ")
 
 
 def _blocked(session: Session, dataset: str) -> str | None:
@@ -183,7 +206,7 @@ class Shown:
     owner: str | None
     description: str
     grain: tuple[str, ...]
-    rows: int
+    rows: int | None  # None: a view, whose rows nobody has counted
     version: str | None
     published_at: str
     columns: tuple[Described, ...]
@@ -210,21 +233,27 @@ def show(session: Session, name: str, limit: int = 5) -> Shown:
     grain = declared.grain if isinstance(declared, Node) else (declared.primary_key if declared else ())
     return Shown(
         subject.dataset, kind, declared.owner if declared else None, declared.description if declared else "", grain,
-        recorded.rows if recorded else 0, recorded.version if recorded else None, recorded.published_at if recorded else "",
+        _rows(recorded, kind), recorded.version if recorded else None, recorded.published_at if recorded else "",
         columns, checks, sample,
     )  # fmt: skip
 
 
+def _rows(recorded: RecordedDataset | None, kind: str) -> int | None:
+    """The rows of the standing version; None for a view."""
+    return None if kind in ("view", "ephemeral") else recorded.rows if recorded is not None else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One line of `ls`. `kind` is "source" or the materialisation; `status` is current, stale, never built, or ephemeral."""
+    """One line of `ls`. `kind` is "source" or the materialisation; `status` is current, stale, blocked (its last load), never built, or ephemeral;
+    `rows` is None for a view, whose rows nobody has counted."""
 
     unique_id: str
     dataset: str
     kind: str
     owner: str | None
     status: str
-    rows: int
+    rows: int | None
     published_at: str
 
 
@@ -233,6 +262,7 @@ def listed(session: Session, select: tuple[str, ...] = (), exclude: tuple[str, .
     """All (or the selected) sources and nodes with their state."""
     chosen = set(session.select(select, exclude)) if select or exclude else None
     recorded = session.recorded().datasets
+    blocked = _last_load_blocked(session)
     lines = []
     every: list[SourceTable | Node] = [*session.project.sources.values(), *session.project.nodes.values()]
     for item in every:
@@ -244,6 +274,8 @@ def listed(session: Session, select: tuple[str, ...] = (), exclude: tuple[str, .
             status = "ephemeral"
         elif found is None or found.version is None:
             status = "never built"
+        elif isinstance(item, SourceTable) and found.dataset in blocked:
+            status = "blocked"
         else:
             status = "stale" if found.stale_reason else "current"
         lines.append(
@@ -253,7 +285,7 @@ def listed(session: Session, select: tuple[str, ...] = (), exclude: tuple[str, .
                 kind,
                 item.owner,
                 status,
-                found.rows if found else 0,
+                _rows(found, kind),
                 found.published_at if found else "",
             )
         )
@@ -274,3 +306,11 @@ def checked(session: Session, target: str) -> Checked:
     """Weigh the published rows of a table against its checks now."""
     result = session.check(target)
     return Checked(result.dataset, result.outcome, result.verdicts)
+
+
+def _last_load_blocked(session: Session) -> frozenset[str]:
+    """The raw tables whose newest load was blocked."""
+    rows = session.query(
+        f"SELECT dataset FROM {session.lake.name}.headgate.loads GROUP BY dataset HAVING arg_max(status, (committed_at, load_id)) = 'blocked'"
+    )
+    return frozenset(rows.to_pydict()["dataset"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -15,12 +16,36 @@ def create(target: Path, template: str) -> tuple[str, ...]:
     """Copy `template` into the folder `target`; returns the paths written. Raises UsageError for an unknown template or a folder
     that already holds a project."""
     if template not in TEMPLATES:
-        raise UsageError(f"there is no template '{template}'", expected="one of " + ", ".join(TEMPLATES))
-    for marker in ("headgate.yml", "dbt_project.yml"):
-        if (target / marker).exists():
-            raise UsageError(f"{target / marker} is already there", todo="choose an empty folder")
+        raise UsageError(
+            f"there is no template '{template}'", expected="one of " + ", ".join(TEMPLATES), todo="name one with --template"
+        )
+    if target.exists() and not target.is_dir():
+        raise UsageError(
+            f"{target} is a file", expected="a folder, or a name for a new one", todo="name another: headgate init DIR"
+        )
+    if (target / "dbt_project.yml").exists():
+        raise UsageError(
+            f"{target} is a dbt project already", expected="a folder without one", todo="it runs as it is: headgate plan"
+        )
+    if (target / "headgate.yml").exists():
+        raise UsageError(
+            f"{target} is a project already", expected="a folder without one", todo="name another: headgate init DIR"
+        )
     source = resources.files("headgate").joinpath("templates").joinpath(template)
-    return tuple(_copy(source, target, Path()))
+    written = _copy(source, target, Path())
+    if template == "blank":
+        for path in (target / name for name in written):
+            path.write_text(path.read_text(encoding="utf-8").replace("my_project", _name(target)), encoding="utf-8")
+    if not (target / ".gitignore").exists():
+        (target / ".gitignore").write_text(".headgate/\n", encoding="utf-8")
+        written.append(".gitignore")
+    return tuple(written)
+
+
+def _name(folder: Path) -> str:
+    """A project's name from its folder's: letters, digits and underscores, beginning with a letter."""
+    name = re.sub(r"\W+", "_", folder.resolve().name, flags=re.ASCII).strip("_").lower()
+    return name if name[:1].isalpha() else f"project_{name}".rstrip("_")
 
 
 def _copy(source: Traversable, target: Path, inner: Path) -> list[str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated
 
 import typer
@@ -13,7 +14,7 @@ from rich.markup import escape
 
 from headgate.declare.profiles import DIRECTORY, PROFILE
 from headgate.serve.cli.screen import Screen
-from headgate.spec.errors import EXIT_BUG, EXIT_CALL, DeclarationError, HeadgateError
+from headgate.spec.errors import EXIT_BUG, EXIT_CALL, DeclarationError, HeadgateError, WorldError
 
 app = typer.Typer(
     name="headgate",
@@ -48,14 +49,20 @@ def root(
         os.environ[DIRECTORY] = profiles_dir
 
 
-def run_app() -> None:
-    """Run the command line; every error of ours ends in its exit code, with the next command to try."""
+@cache
+def whole() -> typer.Typer:
+    """The command table with every command in it."""
     from headgate.serve.cli import build_commands, look_commands, project_commands, repair_commands
 
     for module in (project_commands, build_commands, look_commands, repair_commands):
         module.register(app)
+    return app
+
+
+def run_app() -> None:
+    """Run the command line; every error of ours ends in its exit code, with the next command to try."""
     try:
-        code = app(_profile_first(sys.argv[1:]), standalone_mode=False)
+        code = whole()(_profile_first(sys.argv[1:]), standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except HeadgateError as error:
         sys.exit(tell(error))
@@ -69,6 +76,8 @@ def run_app() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        sys.exit(tell(_refused_by_the_system(error)) if error.filename else _unexpected(error))
     except Exception as error:  # the process boundary: whatever reaches it is a bug of ours, or Click's word on a wrong call
         sys.exit(_unexpected(error))
 
@@ -95,13 +104,24 @@ def tell(error: HeadgateError) -> int:
     if isinstance(error, DeclarationError) and error.diagnostics:
         for diagnostic in error.diagnostics:
             screen.say(f"[red]{escape(str(diagnostic.location))}[/red]  {escape(str(diagnostic).split(': ', 1)[1])}")
-    said = error.what.splitlines()[0] if isinstance(error, DeclarationError) and error.diagnostics else error.what
+    listed = isinstance(error, DeclarationError) and error.diagnostics
+    said = error.what.splitlines()[0].rstrip(":") if listed else error.what
     screen.say(f"[bold red]{_family(error)}[/bold red] {escape(said)}")
     if error.expected:
         screen.say(f"  expected: {escape(error.expected)}")
-    if error.todo:
-        screen.say(f"  now: {escape(error.todo)}")
+    todo = error.todo or ("correct what is named above; headgate plan says when all is well" if listed else "")
+    if todo:
+        screen.say(f"  now: {escape(todo)}")
     return error.exit_code
+
+
+def _refused_by_the_system(error: OSError) -> WorldError:
+    """What the operating system would not do with a file or folder."""
+    return WorldError(
+        f"{error.filename}: {error.strerror or error}",
+        expected="a place where this user may read and write",
+        todo="look at its rights and at the room on its disk",
+    )
 
 
 def _family(error: HeadgateError) -> str:
@@ -114,7 +134,7 @@ def _unexpected(error: Exception) -> int:
     import click
 
     if isinstance(error, click.ClickException) or type(error).__module__.startswith(("click", "typer")):
-        shown = getattr(error, "format_message", lambda: str(error))()
+        shown = getattr(error, "format_message", lambda: str(error))() or "no command is given"
         context = getattr(error, "ctx", None)
         Screen().say(f"[bold red]Call:[/bold red] {escape(shown)}")
         Screen().say(f"  now: {context.command_path if context else 'headgate'} --help")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -10,11 +12,15 @@ from rich.markup import escape
 from headgate.serve.cli import options as o
 from headgate.serve.cli.follow import Follow
 from headgate.serve.cli.opening import opened
-from headgate.serve.cli.screen import Screen, duration, size, styled
+from headgate.serve.cli.screen import Screen, counted, duration, one_line, size, styled
 from headgate.spec.errors import EXIT_BLOCKED, EXIT_DONE, EXIT_WORLD
 from headgate.spec.events import RunResult
 from headgate.spec.steps import Plan, Step
-from headgate.spec.verdicts import Verdict
+
+STOPPED_ROWS = 3
+SAMPLE_COLUMNS = 7
+LANDING_COLUMNS = ("_loaded_at", "_load_id", "_position")
+_POSITION = re.compile(r"\{'unit': '?(.*?)'?, 'seq': (\d+)\}")
 
 
 def register(app: typer.Typer) -> None:
@@ -39,33 +45,29 @@ def plan(
     output: o.Output = "text",
 ) -> None:
     """What would run, and why; nothing is changed."""
+    o.span(since, until)
     screen = Screen(output)
     with opened(project, env, variables) as session:
         made = session.plan(
             select or (), exclude=exclude or (), full_refresh=full_refresh, interval_from=since, interval_to=until
         )
-    screen.answer(made, lambda s: show_plan(s, made))
+        currency = session.project.prices.currency
+    screen.answer(made, lambda s: show_plan(s, made, currency=currency))
 
 
-def show_plan(screen: Screen, made: Plan, *, command: str = "headgate run") -> None:
-    """The plan as a table: what is done first, then what is left alone in one line."""
+def show_plan(screen: Screen, made: Plan, *, command: str = "headgate run", currency: str = "") -> None:
+    """The plan: what is done first, each reason once for the steps that share it, then what is left alone in one line."""
     todo = made.todo
+    if not made.steps:
+        screen.line("There is nothing to plan: the project has no sources and no models yet.")
+        screen.line("Begin with: [bold]headgate new source NAME[/bold], then [bold]headgate new model NAME[/bold]")
+        return
     certain = [s for s in todo if not s.conditional]
-    for step in certain:
-        status = "land" if step.action == "land" else step.status
-        how = "" if step.action == "land" else step.build
-        expected = ", ".join(
-            text
-            for text in (
-                f"{step.estimate.rows:,} rows" if step.estimate.rows else "",
-                duration(step.estimate.seconds) if step.estimate.seconds else "",
-            )
-            if text
-        )
-        screen.line(
-            f"  {styled(status)} [bold]{escape(step.dataset)}[/bold] [dim]{how}{f' ({expected})' if expected else ''}[/dim]"
-        )
-        screen.line(f"      {escape(step.reason)}")
+    for at, step in enumerate(certain):
+        screen.line(_step_line(step))
+        after = certain[at + 1] if at + 1 < len(certain) else None
+        if after is None or (after.reason, after.action) != (step.reason, step.action):
+            screen.line(f"      [dim]{escape(one_line(step.reason))}[/dim]")
     _show_changes(screen, tuple(certain))
     conditional = [s for s in todo if s.conditional]
     if conditional:
@@ -75,16 +77,34 @@ def show_plan(screen: Screen, made: Plan, *, command: str = "headgate run") -> N
     count = sum(1 for s in idle if s.status == "up_to_date")
     for step in idle:
         if step.status != "up_to_date":
-            screen.line(f"[dim]left alone: {escape(step.dataset)}: {escape(step.reason)}[/dim]")
-    screen.line(f"\n{len(certain)} to do, {len(conditional)} perhaps, {count} up to date, against snapshot {made.snapshot}.")
-    cost = sum(s.estimate.cost or 0 for s in todo)
-    written = sum(s.estimate.bytes or 0 for s in todo)
-    if cost or written:
-        screen.line(
-            f"Expected from history: {size(written)} written, {duration(sum(s.estimate.seconds or 0 for s in todo))}, {cost:.4f} in money."
-        )
+            screen.line(f"  [dim]left alone: {escape(step.dataset)}: {escape(one_line(step.reason))}[/dim]")
+    parts = [
+        f"{len(certain)} to do",
+        f"{len(conditional)} perhaps" if conditional else "",
+        f"{count} up to date" if count else "",
+    ]
+    screen.line(f"\n{', '.join(p for p in parts if p)}, against snapshot {made.snapshot}.")
+    _show_price(screen, todo, currency)
     if todo:
         screen.line(f"Do it: [bold]{escape(command)}[/bold]")
+
+
+def _step_line(step: Step) -> str:
+    """One step: what becomes of which dataset, how, and what history lets expect."""
+    status = "land" if step.action == "land" else step.status
+    rows, seconds = step.estimate.rows, step.estimate.seconds
+    expected = ", ".join(text for text in (counted(rows, "row") if rows else "", duration(seconds) if seconds else "") if text)
+    how = " ".join(text for text in ("" if step.action == "land" else step.build, f"({expected})" if expected else "") if text)
+    return f"  {styled(status)} [bold]{escape(step.dataset)}[/bold]" + (f" [dim]{how}[/dim]" if how else "")
+
+
+def _show_price(screen: Screen, todo: Sequence[Step], currency: str) -> None:
+    """What history lets expect of all steps together; money where the project has prices."""
+    written, seconds = sum(s.estimate.bytes or 0 for s in todo), sum(s.estimate.seconds or 0 for s in todo)
+    cost = sum(s.estimate.cost or 0 for s in todo)
+    parts = [f"{size(written)} written", duration(seconds), f"{cost:,.4f} {currency or 'in money'}" if cost else ""]
+    if written or cost:
+        screen.line(f"Expected from history: {', '.join(p for p in parts if p)}.")
 
 
 def _show_changes(screen: Screen, todo: tuple[Step, ...]) -> None:
@@ -110,13 +130,14 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
     landing: Annotated[bool, typer.Option("--land/--no-land", help="Land the sources first.")] = True,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Begin nothing new after the first failure.")] = False,
-    threads: Annotated[int, typer.Option("--threads", help="Steps at once.", show_default="the project's, or 2")] = 0,
-    wait: Annotated[float, typer.Option("--wait", help="Seconds to wait for another run of this environment.")] = 3600.0,
+    threads: o.Threads = None,
+    wait: Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for another run of this environment.")] = 3600.0,
     output: o.Output = "text",
 ) -> None:
     """Land the sources, build what is new or changed, gate it, publish what passed in one commit."""
     if dry_run:
         return plan(select, exclude, project, env, variables, full_refresh, since, until, output)
+    o.span(since, until)
     screen = Screen(output)
     with opened(project, env, variables) as session:
         result = session.run(
@@ -128,7 +149,7 @@ def run(
             resume=resume,
             land=landing,
             fail_fast=fail_fast,
-            threads=threads or None,
+            threads=threads,
             wait_seconds=wait,
             listeners=(Follow(screen, quiet=screen.as_json),),
         )
@@ -144,30 +165,48 @@ def finish(screen: Screen, result: RunResult) -> None:
 def show_result(screen: Screen, result: RunResult) -> None:
     """The summary of a run: what was published, what was stopped and why, what to try next."""
     if result.nothing_to_do:
-        screen.line(f"Nothing to do: everything is up to date at snapshot {result.snapshot}.")
+        said = {s.reason for s in result.steps if s.reason}  # a backfill or a landing says more than a run can
+        why = one_line("; ".join(sorted(said))) if len(said) == 1 else "everything is up to date"
+        screen.line(f"Nothing to do: {escape(why)} at snapshot {result.snapshot}.")
         return
     done = [s for s in result.steps if s.status == "done"]
     stopped = [s for s in result.steps if s.status in ("blocked", "failed")]
     held = [s for s in result.steps if s.status == "skipped"]
     for step in stopped:
         screen.line(f"\n{styled(step.status)} {escape(step.dataset)}: {escape(step.reason)}")
-        _show_samples(screen, step.verdicts)
+        for verdict in step.verdicts:
+            if getattr(verdict, "outcome", "") == "block":
+                show_sample(screen, verdict.name, verdict.sample, STOPPED_ROWS)
     if held:
         screen.line(f"\nKept at their last good version: {escape(', '.join(s.dataset for s in held))}")
+    parts = [
+        f"{len(done)} done", f"{len(stopped)} stopped" if stopped else "", f"{len(held)} held back" if held else "", counted(sum(s.rows for s in done), "row"),
+    ]  # fmt: skip
     screen.line(
-        f"\nRun {result.run_id[:8]} {styled(result.status)}: {len(done)} done, {len(stopped)} stopped, {len(held)} held back, "
-        f"{sum(s.rows for s in done):,} rows in {duration(result.seconds)}; snapshot {result.snapshot}."
+        f"\nRun {result.run_id[:8]} {styled(result.status)}: {', '.join(p for p in parts if p)} in {duration(result.seconds)}; "
+        f"snapshot {result.snapshot}."
     )
     if stopped:
         screen.line(f"Look closer: [bold]headgate why {escape(stopped[0].dataset)}[/bold]")
 
 
-def _show_samples(screen: Screen, verdicts: tuple[Verdict, ...]) -> None:
-    for verdict in verdicts:
-        if verdict.blocks and verdict.sample:
-            names = list(verdict.sample[0])[:8]
-            screen.line(f"  [dim]first rows that fail {escape(verdict.name)}:[/dim]")
-            screen.table(names, [[row.get(n) for n in names] for row in verdict.sample[:3]])
+def show_sample(screen: Screen, check: str, rows: Sequence[Mapping[str, Any]], limit: int) -> None:
+    """The first rows that fail a check: for raw rows their place in the source instead of the columns that landing adds."""
+    if not rows:
+        return
+    screen.line(f"  [dim]first rows that fail {escape(check)}:[/dim]")
+    names = [n for n in rows[0] if n not in LANDING_COLUMNS][:SAMPLE_COLUMNS]
+    place = [place_of(row["_position"]) for row in rows[:limit] if "_position" in row]
+    body = [[*(row.get(n) for n in names), *place[at : at + 1]] for at, row in enumerate(rows[:limit])]
+    screen.table([*names, *(["place"] if place else [])], body)
+
+
+def place_of(position: object) -> str:
+    """Where a raw row stands in its source: unit and number."""
+    if isinstance(position, Mapping):
+        return f"{position.get('unit')} #{position.get('seq')}"
+    found = _POSITION.fullmatch(str(position))
+    return f"{found[1]} #{found[2]}" if found else str(position)
 
 
 def land(

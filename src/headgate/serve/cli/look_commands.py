@@ -8,8 +8,9 @@ import typer
 from rich.markup import escape
 
 from headgate.serve.cli import options as o
+from headgate.serve.cli.build_commands import show_sample
 from headgate.serve.cli.opening import opened
-from headgate.serve.cli.screen import Markup, Screen, styled
+from headgate.serve.cli.screen import Markup, Screen, counted, moment, one_line, styled
 from headgate.spec.errors import EXIT_BLOCKED
 
 SAMPLE_ROWS = 5
@@ -39,14 +40,21 @@ def ls(
     with opened(project, env) as session:
         lines = listed(session, tuple(select or ()), tuple(exclude or ()))
     rows = [
-        (line.dataset, line.kind, Markup(styled(line.status)), line.rows, line.owner, line.published_at[:19]) for line in lines
+        (line.dataset, line.kind, Markup(styled(line.status)), line.rows, line.owner, moment(line.published_at) or None)
+        for line in lines
     ]
-    screen.answer(lines, lambda s: s.table(("dataset", "kind", "status", "rows", "owner", "published"), rows))
+
+    def draw(s: Screen) -> None:
+        s.table(("dataset", "kind", "status", "rows", "owner", "published"), rows)
+        if not rows:
+            s.say("The project has no sources and no models yet. Begin with: headgate new source NAME")
+
+    screen.answer(lines, draw)
 
 
 def show(
     table: Table,
-    limit: Annotated[int, typer.Option("--limit", help="Rows to show.")] = 5,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="Rows to show.")] = 5,
     project: o.Project = ".",
     env: o.Environment = "",
     output: o.Output = "text",
@@ -60,9 +68,8 @@ def show(
         card = answer(session, table, limit)
 
     def draw(s: Screen, card: Shown = card) -> None:
-        s.line(
-            f"[bold]{escape(card.dataset)}[/bold]  {card.kind}, {card.rows:,} rows, published {card.published_at[:19] or 'never'}"
-        )
+        rows = "" if card.rows is None else f", {counted(card.rows, 'row')}"
+        s.line(f"[bold]{escape(card.dataset)}[/bold]  {card.kind}{rows}, published {moment(card.published_at) or 'never'}")
         s.line(escape(card.description) or "[dim]no description[/dim]")
         s.line(f"owner {escape(card.owner or 'nobody')}; grain {escape(', '.join(card.grain) or 'not declared')}\n")
         s.table(("column", "type", "description"), [(c.name, c.type, c.description) for c in card.columns])
@@ -88,25 +95,26 @@ def why(table: Table, project: o.Project = ".", env: o.Environment = "", output:
         s.line(f"{styled(because.status)}  {escape(because.sentence)}")
         for weighed in because.verdicts:
             verdict = weighed.verdict
-            s.line(f"\n{styled(verdict.outcome)} {escape(verdict.message or verdict.name)}  [dim]{weighed.at[:19]}[/dim]")
-            s.line(f"  [dim]check {escape(verdict.name)}, found by: {escape(' '.join(verdict.sql.split()))}[/dim]")
-            if verdict.sample:
-                names = list(verdict.sample[0])[:8]
-                s.table(names, [[row.get(n) for n in names] for row in verdict.sample[:SAMPLE_ROWS]])
+            s.line(f"\n{styled(verdict.outcome)} {escape(verdict.message or verdict.name)}  [dim]{moment(weighed.at)}[/dim]")
+            if verdict.sql:
+                s.line(f"  [dim]found by: {escape(one_line(verdict.sql))}[/dim]")
+            show_sample(s, verdict.name, verdict.sample, SAMPLE_ROWS)
         if because.inputs:
             s.line("\nbuilt from: " + escape(", ".join(f"{d}@{v[:8]}" for d, v in sorted(because.inputs.items()))))
         s.line("")
-        s.table(
-            ("at", "what", "status", "rows", "why"),
-            [(e.at[:19], e.kind, Markup(styled(e.status)), e.rows, e.reason) for e in because.events],
-        )
+        for event in because.events:
+            rows = "" if event.rows is None else counted(event.rows, "row")
+            said = "as above" if event.reason and event.reason in because.sentence else one_line(event.reason)
+            s.line(f"  [dim]{moment(event.at)}[/dim]  {event.kind:<17}  {styled(event.status)}  {rows}  {escape(said)}".rstrip())
+        if because.todo:
+            s.line(f"\nNow: {escape(because.todo)}")
 
     screen.answer(because, draw)
 
 
 def history(
     table: Table,
-    limit: Annotated[int, typer.Option("--limit", help="Lines to show.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Lines to show.")] = 20,
     project: o.Project = ".",
     env: o.Environment = "",
     output: o.Output = "text",
@@ -117,12 +125,23 @@ def history(
     screen = Screen(output)
     with opened(project, env) as session:
         lines = answer(session, table, limit)
-    rows = [
-        (p.at[:19], p.run_id[:8], p.kind, p.rows_in, p.rows_out, p.rows_deleted,
-         ", ".join(f"{n} {v:,}" for n, v in p.rows_set_aside.items()), p.interval, p.reason)
-        for p in lines
-    ]  # fmt: skip
-    screen.answer(lines, lambda s: s.table(("at", "run", "kind", "in", "out", "deleted", "set aside", "interval", "why"), rows))
+    counts = [(f"{p.rows_in:,}", f"{p.rows_out:,}") for p in lines]
+    widths = [max((len(c[at]) for c in counts), default=0) for at in (0, 1)]
+
+    def draw(s: Screen) -> None:
+        for line, (came, went) in zip(lines, counts, strict=True):
+            aside = [f"{n} {v:,}" for n, v in (("deleted", line.rows_deleted), *line.rows_set_aside.items()) if v]
+            s.line(
+                f"[bold]{moment(line.at)}[/bold]  [dim]{line.run_id[:8]}[/dim]  {styled(line.kind)}{' ' * max(0, 8 - len(line.kind))}  "
+                f"{came:>{widths[0]}} in  {went:>{widths[1]}} out" + "".join(f", {part}" for part in aside)
+            )
+            for said in ("" if line.interval is None else f"[{line.interval.start}, {line.interval.end})", one_line(line.reason)):
+                if said:
+                    s.line(f"    [dim]{escape(said)}[/dim]")
+        if not lines:
+            s.say(f"Nothing was published of {escape(table)} yet. Make it: headgate run")
+
+    screen.answer(lines, draw)
 
 
 def lineage(
@@ -153,7 +172,7 @@ def lineage(
 def query(
     sql: Annotated[str, typer.Argument(help="A SELECT over the published tables.")],
     at: Annotated[str | None, typer.Option("--at", help="A snapshot id or a time: the tables as they were then.")] = None,
-    limit: Annotated[int, typer.Option("--limit", help="Rows to print; 0 for all.")] = 100,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="Rows to print; 0 for all.")] = 100,
     project: o.Project = ".",
     env: o.Environment = "",
     output: o.Output = "text",
@@ -200,7 +219,10 @@ def diff(
             f"rows {found.rows_before:,} → {found.rows_after:,}: {found.added:,} added, {found.removed:,} removed, {found.changed:,} changed"
         )
         if found.sample:
-            s.table(tuple(found.sample[0]), [tuple(r.values()) for r in found.sample])
+            s.table(
+                tuple(found.sample[0]),
+                [tuple(", ".join(v) if isinstance(v, list | tuple) else v for v in r.values()) for r in found.sample],
+            )
 
     screen.answer(found, draw)
 
@@ -238,6 +260,9 @@ def ready(select: o.Select = None, project: o.Project = ".", env: o.Environment 
                 sign = "[green]✓[/green]" if item.passed else "[bold red]✗[/bold red]"
                 s.line(f"  {sign} {item.item:<26} [dim]{escape(item.evidence)}[/dim]")
         failed = sum(1 for i in report.items if not i.passed)
+        if not report.items:
+            s.line("There is nothing to judge: the project has no models yet.")
+            return
         s.line(f"\n{len(report.items) - failed} passed, {failed} failed: {'ready' if not failed else 'not ready'}.")
 
     screen.answer(report, draw)

@@ -21,9 +21,12 @@ def variables_of(text: str) -> Mapping[str, Any]:
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise UsageError(f"--vars cannot be read: {error}", expected="a YAML mapping, for example '{day: 2026-01-01}'") from error
+        problem = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise UsageError(
+            f"--vars '{text}' cannot be read: {problem}", expected="a YAML mapping", todo="for example --vars '{day: 2026-01-01}'"
+        ) from error
     if not isinstance(value, dict):
-        raise UsageError(f"--vars is '{text}'", expected="a YAML mapping, for example '{day: 2026-01-01}'")
+        raise UsageError(f"--vars is '{text}'", expected="a YAML mapping", todo="for example --vars '{day: 2026-01-01}'")
     return value
 
 

@@ -32,7 +32,7 @@ def init(
 
     screen = Screen()
     made = create(Path(directory), template)
-    screen.line(f"Made {len(made)} files in {escape(str(Path(directory)))}.")
+    screen.line(f"Made {len(made)} files in {escape(str(Path(directory).resolve() if directory == '.' else directory))}.")
     screen.line(
         f"Next: cd {escape(directory)} && [bold]headgate plan[/bold]" if directory != "." else "Next: [bold]headgate plan[/bold]"
     )
@@ -69,15 +69,21 @@ def doctor(project: o.Project = ".", env: o.Environment = "", output: o.Output =
 Asked = Annotated[str | None, typer.Option(help="Asked for when it is not given.")]
 
 
-def _ask(value: str | None, question: str) -> str:
-    """`value`, or the person's answer. Raises UsageError when nobody is there to ask."""
+def _ask(value: str | None, option: str, question: str, default: str | None = None) -> str:
+    """`value`, or the person's answer. Raises UsageError when nobody is there to ask and there is no `default`."""
     import sys
 
-    if value:
+    if value is not None:
         return value
     if not sys.stdin.isatty():
-        raise UsageError(f"{question} is not given, and there is no terminal to ask on", todo="give it as an option; see --help")
-    answer: str = typer.prompt(question)
+        if default is not None:
+            return default
+        raise UsageError(
+            f"{option} is not given, and there is no terminal to ask on",
+            expected=f"{option} {question}",
+            todo="give it as an option; see --help",
+        )
+    answer: str = typer.prompt(question, default=default, show_default=bool(default))
     return answer
 
 
@@ -87,18 +93,22 @@ def new_source(
     connector: Asked = None,
     table: Asked = None,
     owner: Asked = None,
+    key: Annotated[str | None, typer.Option(help="The table's key columns, comma-separated; asked for, and may be none.")] = None,
     project: o.Project = ".",
 ) -> None:
     """Write sources/NAME.yml."""
-    from headgate.serve.answers.scaffold import source_file, write
+    from headgate.serve.answers.scaffold import in_project, source_file, write
 
+    root = in_project(project)
     text = source_file(
         name,
-        _ask(connector, "Connector (files, postgres, rest, …)"),
-        _ask(table, "First table"),
-        _ask(owner, "Owner (a team or a person)"),
+        _ask(connector, "--connector", "Connector (files, postgres, rest, …)"),
+        _ask(table, "--table", "First table"),
+        _ask(owner, "--owner", "Owner (a team or a person)"),
+        _ask(key, "--key", "Key columns, comma-separated (none: Enter)", ""),
     )
-    _wrote(write(Path(project) / "sources" / f"{name}.yml", text))
+    _wrote(write(root / "sources" / f"{name}.yml", text))
+    _next("fill in what is marked, then: headgate land " + name)
 
 
 @new.command("model")
@@ -111,17 +121,21 @@ def new_model(
     project: o.Project = ".",
 ) -> None:
     """Write a model and its property file, with owner, grain and the tests of the grain."""
-    from headgate.serve.answers.scaffold import model_files, write
+    from headgate.serve.answers.scaffold import in_project, model_files, must_exist, write
 
+    root = in_project(project)
+    reads = _ask(reads, "--reads", "What it reads (a model, or source.table)")
+    must_exist(root, reads)
     files = model_files(
         name,
-        _ask(reads, "What it reads (a model, or source.table)"),
-        _ask(owner, "Owner"),
-        _ask(grain, "Grain (columns, comma-separated)"),
-        _ask(description, "What one row is"),
+        reads,
+        _ask(owner, "--owner", "Owner (a team or a person)"),
+        _ask(grain, "--grain", "Grain (columns, comma-separated)"),
+        _ask(description, "--description", "What one row is"),
     )
     for path, text in files.items():
-        _wrote(write(Path(project) / path, text))
+        _wrote(write(root / path, text))
+    _next(f"write its columns, then: headgate run +{name}")
 
 
 @new.command("check")
@@ -132,14 +146,18 @@ def new_check(
     project: o.Project = ".",
 ) -> None:
     """Write tests/NAME.sql: a query that finds the rows which break the promise."""
-    from headgate.serve.answers.scaffold import check_file, write
+    from headgate.serve.answers.scaffold import check_file, in_project, must_exist, write
 
-    _wrote(
-        write(
-            Path(project) / "tests" / f"{name}.sql",
-            check_file(name, _ask(model, "Model"), _ask(condition, "SQL condition that breaks the promise")),
-        )
-    )
+    root = in_project(project)
+    model = _ask(model, "--model", "Model")
+    must_exist(root, model)
+    text = check_file(name, model, _ask(condition, "--condition", "SQL condition that breaks the promise"))
+    _wrote(write(root / "tests" / f"{name}.sql", text))
+    _next(f"weigh it: headgate check {model}")
+
+
+def _next(text: str) -> None:
+    Screen().say(f"Next: {escape(text)}")
 
 
 def _wrote(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -11,7 +11,11 @@ from headgate.serve.cli import options as o
 from headgate.serve.cli.build_commands import finish, show_plan
 from headgate.serve.cli.follow import Follow
 from headgate.serve.cli.opening import opened
-from headgate.serve.cli.screen import Screen, size
+from headgate.serve.cli.screen import Screen, counted, duration, size
+from headgate.spec.steps import Plan
+
+if TYPE_CHECKING:
+    from headgate.run.repairing import Rehearsal
 
 
 def register(app: typer.Typer) -> None:
@@ -38,27 +42,44 @@ def backfill(
     output: o.Output = "text",
 ) -> None:
     """Build missing intervals of a model, the canary first; resumable, below live runs in priority."""
+    o.span(since, until)
     screen = Screen(output)
     with opened(project, env, variables) as session:
         if dry_run:
             made = session.plan_backfill(model, since, until, rebuild=rebuild)
             again = f"headgate backfill {model} --from {since} --to {until}" + (" --rebuild" if rebuild else "")
-            screen.answer(made, lambda s: show_plan(s, made, command=again))
+            screen.answer(made, lambda s: _show_backfill(s, made, again, session.project.prices.currency))
             return
         if rehearse:
             report = session.rehearse(model, since, until, share=rehearse)
-            screen.answer(
-                report,
-                lambda s: s.line(
-                    f"rehearsed {escape(report.dataset)} on {report.share:.1%}: {report.rows:,} rows in {report.seconds:.2f} s, "
-                    f"{len(report.failing)} checks fail{': ' + escape('; '.join(report.failing)) if report.failing else ''}; nothing was published"
-                ),
-            )
+            screen.answer(report, lambda s: _show_rehearsal(s, report))
             return
         result = session.backfill(
             model, since, until, rebuild=rebuild, during=during, listeners=(Follow(screen, quiet=screen.as_json),)
         )
     finish(screen, result)
+
+
+def _show_backfill(screen: Screen, made: Plan, again: str, currency: str) -> None:
+    """The backfill's one step with its price; what is to be done when nothing is missing."""
+    if made.todo:
+        show_plan(screen, made, command=again, currency=currency)
+    else:
+        screen.line(f"Nothing to do: {escape('; '.join(s.reason for s in made.steps))}.")
+        screen.line(f"Build them again: [bold]{escape(again)} --rebuild[/bold]")
+
+
+def _show_rehearsal(screen: Screen, report: Rehearsal) -> None:
+    """What a rehearsal found, and what it could not."""
+    failing = f"{counted(len(report.failing), 'check')} fail: {'; '.join(report.failing)}" if report.failing else "no check fails"
+    screen.line(
+        f"rehearsed {escape(report.dataset)} on {report.share:.1%} of its input: {counted(report.rows, 'row')} in {duration(report.seconds)}, "
+        f"{escape(failing)}; nothing was published"
+    )
+    if not report.rows:
+        screen.line(
+            "The sample held no row of these intervals, so nothing was tried: take a larger share, for example --rehearse 100%"
+        )
 
 
 def reconcile(
@@ -89,7 +110,7 @@ def restore(
 
 def maintain(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and stop.")] = False,
-    older_than: Annotated[float, typer.Option("--older-than", help="Hours: leftovers younger than this are kept.")] = 48.0,
+    older_than: Annotated[float, typer.Option("--older-than", min=0, help="Hours: leftovers younger than this are kept.")] = 48.0,
     project: o.Project = ".",
     env: o.Environment = "",
     output: o.Output = "text",

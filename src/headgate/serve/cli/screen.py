@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 STATUS_STYLE = {
     "done": "green", "accepted": "green", "pass": "green", "up_to_date": "dim", "nothing": "dim", "skipped": "yellow", "warn": "yellow",
@@ -26,7 +27,9 @@ STATUS_STYLE = {
 # As Rich reads its markup: a tag with the backslashes before it, or an escaped bracket.
 _TAG = re.compile(r"(\\*)(\[[a-z#/@][^[]*?\])|\\\[")
 PIPE_WIDTH = 240
-"""Columns when nobody's terminal says how wide it is: no line of ours is broken for a file or a pipe."""
+"""Columns of a table when nobody's terminal says how wide it is."""
+HANGING = 4
+"""How much further in a broken line goes on."""
 
 
 class Screen:
@@ -52,13 +55,13 @@ class Screen:
     def say(self, text: str) -> None:
         """A line of commentary; markup is interpreted. For a file or a pipe it is taken out: laying out 500 lines took half a second."""
         if self.err.is_terminal:
-            self.err.print(text)
+            _print(self.err, text)
         else:
             sys.stderr.write(_TAG.sub(_without_markup, text) + "\n")
 
     def line(self, text: str = "") -> None:
         """A line of the answer; markup is interpreted."""
-        self.out.print(text)
+        _print(self.out, text)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
         """A table of the answer; numbers to the right."""
@@ -70,6 +73,29 @@ class Screen:
         for row in body:
             drawn.add_row(*(cell(value) for value in row))
         self.out.print(drawn)
+
+
+def _print(console: Console, text: str) -> None:
+    """Print lines. What a terminal has no room for goes on below, further in than its line begins; in a file or a pipe nothing is broken."""
+    if not console.is_terminal:
+        console.print(text, soft_wrap=True)
+        return
+    for shown in Text.from_markup(text, emoji=False).split("\n", allow_blank=True) or [Text()]:
+        begin = len(shown.plain) - len(shown.plain.lstrip(" "))
+        rest = min(begin + HANGING, console.width // 2)
+        first, *more = _broken(console, shown[begin:], console.width - begin, console.width - rest)
+        for line, indent in ((first, begin), *((line, rest) for line in more)):
+            console.print(Text(" " * indent) + line)
+
+
+def _broken(console: Console, text: Text, first: int, rest: int) -> list[Text]:
+    """`text` in lines of at most `first`, then `rest` columns."""
+    lines = list(text.wrap(console, first))
+    if len(lines) < 2 or first == rest:
+        return lines or [text]
+    more = text[len(lines[0].plain) :]
+    more = more[len(more.plain) - len(more.plain.lstrip(" ")) :]
+    return [lines[0], *more.wrap(console, rest)]
 
 
 def _without_markup(tag: re.Match[str]) -> str:
@@ -126,6 +152,21 @@ def plain(value: Any) -> Any:
     if isinstance(value, str | int | float | bool) or value is None:
         return value
     return str(value)
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun: `1 row`, `2,000 rows`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def one_line(text: str) -> str:
+    """`text` without the lines in which an engine draws where it stumbled."""
+    return " ".join(text.split())
+
+
+def moment(text: str) -> str:
+    """A time of the ledger as a person reads it, to the second."""
+    return text[:19].replace("T", " ")
 
 
 def duration(seconds: float) -> str:
