@@ -102,7 +102,10 @@ class _Rules:
         """A model's materialization and its needs."""
         draft, name = self.draft, self.draft.materialized
         custom = {
-            n.split("_")[1] for known in self.reading.macros.packages.values() for n in known if n.startswith("materialization_")
+            n.removeprefix("materialization_").rpartition("_")[0]
+            for package, known in self.reading.macros.packages.items()
+            for n in known
+            if package != BUILTIN and n.startswith("materialization_") and n.endswith(("_default", "_duckdb"))
         }
         if name not in keys.MATERIALIZED and name not in custom:
             self.m.add(
@@ -267,7 +270,8 @@ class _Rules:
             if name.lower() not in lowered:
                 at = self.at("column_types")
                 what = f"'column_types' of {self.who} names column '{name}', which the file does not have"
-                self.m.add("HG-D064", at, what, expected="one of " + ", ".join(header), suggestion=nearest(name, header))
+                near, severity = nearest(name, header), "notice" if self.reading.settings.dbt else "error"
+                self.m.add("HG-D064", at, what, expected="one of " + ", ".join(header), suggestion=near, severity=severity)
 
     def columns_of_keys(self) -> None:
         """Columns named in keys must be among the columns that the node has, where those are known."""
