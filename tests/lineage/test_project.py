@@ -88,7 +88,6 @@ def test_questions_up_and_down() -> None:
         ("staging.stg", "amount"),
         ("raw.orders", "amount"),
     )
-    assert graph.rows_decided_by(("marts.wide", "revenue")) == ("marts.top",)
     assert graph.unknowns() == ()
     assert graph.schema("marts.daily") == {"day": "DATE", "revenue": "DECIMAL(38, 2)", "n": "BIGINT"}
 

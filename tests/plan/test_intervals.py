@@ -90,8 +90,6 @@ def test_missing_is_what_no_day_covers(done: list[tuple[int, int]], first: int, 
     covered = {n for a, count in done for n in range(a, a + count)}
     found = missing(Batches("at", "day", zero), ledger, zero + timedelta(days=first), zero + timedelta(days=first + days))
     assert [i.start for i in found] == [day(n) for n in range(first, first + days) if n not in covered]
-    for n in range(first, first + days):
-        assert ledger.covers(moment(day(n)), moment(day(n + 1))) == (n in covered)
 
 
 def test_a_batch_size_that_changed_asks_again_for_what_is_not_whole() -> None:

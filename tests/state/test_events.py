@@ -35,9 +35,6 @@ def test_events_come_back_whole_and_in_order(state: State) -> None:
     assert len(state.events(dataset="raw_s.t")) == 1
     assert len(state.events(step="source.p.s.t", since="2013-01-01T00:00:00", until="2013-01-01T00:00:01")) == 1
     assert [e.rows for e in state.events(since="2013-01-01T00:00:48", limit=5)] == [48, 49]
-    numbered = state.events_after(0, limit=10)
-    assert len(numbered) == 10
-    assert state.events_after(numbered[-1][0], run_id="r", limit=1)[0][1].rows == 9
 
 
 def test_they_are_written_soon_by_themselves(state: State) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from headgate.spec.ids import uuid7
 from headgate.state import open_state
-from headgate.state.quick import record_noop_run, settled, sqlite_path
+from headgate.state.quick import record_noop_run, sqlite_path
 
 
 def noop(url: str) -> bool:
@@ -27,12 +27,8 @@ def noop(url: str) -> bool:
 
 
 def test_the_quick_way_reads_what_the_ordinary_way_wrote(sqlite_url: str) -> None:
-    assert settled(sqlite_url, "k") is None
     assert not noop(sqlite_url)
     with open_state(sqlite_url) as state:
-        state.save_settled("k", "v")
-        assert settled(sqlite_url, "k") == "v"
-        assert settled(sqlite_url, "other") is None
         assert noop(sqlite_url)
         (run,) = state.runs()
         assert (run.status, run.nothing_to_do, run.reason, run.args, run.snapshot) == ("done", True, "nothing to do", ["x"], 4)
@@ -40,19 +36,19 @@ def test_the_quick_way_reads_what_the_ordinary_way_wrote(sqlite_url: str) -> Non
 
 
 def test_any_doubt_is_left_to_the_ordinary_way(tmp_path: Path, sqlite_url: str) -> None:
-    assert settled("postgresql://u@h/db", "k") is None
+    assert not noop("postgresql://u@h/db")
     other = tmp_path / "other.db"
     sqlite3.connect(other).execute("CREATE TABLE alembic_version (version_num TEXT)")
-    assert settled(f"sqlite:///{other}", "k") is None
+    assert not noop(f"sqlite:///{other}")
     broken = tmp_path / "broken.db"
     broken.write_bytes(b"no database" * 500)
-    assert settled(f"sqlite:///{broken}", "k") is None
+    assert not noop(f"sqlite:///{broken}")
     open_state(sqlite_url).close()
     connection = sqlite3.connect(sqlite_path(sqlite_url) or "")
     connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.commit()
     connection.close()
-    assert (settled(sqlite_url, "k"), noop(sqlite_url)) == (None, False)
+    assert not noop(sqlite_url)
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from headgate.land.numbering import INDEX, SEQ, UNIT, Numbered, numbered_sql, ordered
 from headgate.ports.engine import Cursor, Workspace
 from headgate.ports.source import ArrowBatch, Batch, Extraction, SqlBatch
-from headgate.spec.errors import EngineFailed, HeadgateError, SourceBroken
+from headgate.spec.errors import EngineFailed, SourceBroken
 from headgate.spec.names import Column, Relation, bind, quote_ident, quote_literal
 from headgate.spec.positions import RAW_COLUMNS, DeadLetter, Position, Unit
 
@@ -64,12 +64,6 @@ class StagedLoad:
     def touched(self) -> bool:
         """Whether there is anything to decide about."""
         return bool(self.units or self.rows or self.dead)
-
-
-class Explainer(Protocol):
-    """An extraction that can say what an engine's error means (`ports.source.StartedExtraction`)."""
-
-    def explain(self, error: Exception) -> HeadgateError: ...
 
 
 @dataclass(frozen=True)

@@ -116,11 +116,6 @@ class LineageGraph:
         self._index()
         return self._walk(column, lambda ref: iter(self._up.get(ref, ())), depth)
 
-    def rows_decided_by(self, column: ColumnRef) -> tuple[str, ...]:
-        """Models whose set or order of rows `column` decides directly (filters, joins, groups, sorts)."""
-        self._index()
-        return tuple(self._rows_down.get((normal_name(column[0]), column[1].lower()), ()))
-
     def unknowns(self) -> tuple[tuple[str, str, str], ...]:
         """Everything that could not be told: (model, column or `` for the rows, reason)."""
         out = []

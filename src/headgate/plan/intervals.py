@@ -8,7 +8,6 @@ there is and stays open: it is built again when its inputs change, until one bui
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -184,14 +183,8 @@ class Ledger:
         ]  # fmt: skip
         self.spans = sorted(spans, key=lambda d: (d.start, d.end, d.at))
         self._covered = _merged((d.start, d.end) for d in self.spans)
-        self._starts = [start for start, _ in self._covered]
         self._newest: dict[tuple[datetime, datetime], Done] = {(d.start, d.end): d for d in self.spans}
         self._wide = [d for d in self.spans if d.end - d.start > timedelta(days=366)]
-
-    def covers(self, start: datetime, end: datetime) -> bool:
-        """Whether [start, end) is done, by any code."""
-        place = bisect_right(self._starts, start) - 1
-        return place >= 0 and self._covered[place][1] >= end
 
     def gaps(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
         """What is not done between `start` and `end`."""

@@ -96,11 +96,6 @@ class ColumnLineage:
     unknown: str | None = None
     type: str | None = None
 
-    @property
-    def complete(self) -> bool:
-        """Whether the sources are all that there are."""
-        return self.unknown is None
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class Input:
@@ -137,11 +132,6 @@ class ModelLineage:
     def schema(self) -> dict[str, str | None]:
         """Output column names with their types where known, in order."""
         return {c.name: c.type for c in self.columns if c.name != "*"}
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing about the columns is unknown."""
-        return not self.unknown and all(c.unknown is None for c in self.columns)
 
 
 @dataclass(frozen=True, slots=True)

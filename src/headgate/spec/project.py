@@ -249,7 +249,3 @@ class Project:
     unit_tests: Mapping[str, UnitTest] = field(default_factory=dict)
     selectors: Mapping[str, Any] = field(default_factory=dict)  # selectors.yml: name -> {definition, default, description}
     disabled: tuple[str, ...] = ()  # unique ids of what is switched off
-
-    def node_of(self, relation: Relation) -> Node | None:
-        """The node that builds `relation`, if one does."""
-        return next((n for n in self.nodes.values() if n.relation == relation and n.materialized != "ephemeral"), None)

@@ -17,7 +17,6 @@ REPLACE = "replace"  # the staged rows are the whole table (identity kept: LAKE.
 DELTA = "delta"  # guarded delete+insert: delete target rows matched by `key` or `delete_where`, then insert
 APPEND = "append"  # insert only
 VIEW = "view"  # `view_sql` becomes the published view
-KINDS = (REPLACE, DELTA, APPEND, VIEW)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,4 @@
-"""The path of a record, written once, and the frozen plan that several readers walk.
-
-`plan` makes a `Plan`, `run` does it, `serve` tells it. The order of the stages is `PATH`.
-"""
+"""The frozen plan that several readers walk: `plan` makes a `Plan`, `run` does it, `serve` tells it."""
 
 from __future__ import annotations
 
@@ -9,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from headgate.spec.staged import Interval
-
-PATH = ("extract", "land", "transform", "gate", "publish", "observe")
 
 # Why a node is in the plan, or is not.
 NEW = "new"
@@ -22,9 +17,6 @@ STALE = "stale"  # its last run was blocked or its inputs were superseded
 FORCED = "forced"  # --full-refresh, a selected rebuild, an external input that cannot be compared
 UP_TO_DATE = "up_to_date"
 SKIPPED = "skipped"  # disabled, not selected, nothing to build (ephemeral)
-STATUSES = (
-    NEW, CHANGED_BREAKING, CHANGED_NON_BREAKING, UPSTREAM_CHANGED, MISSING_INTERVALS, STALE, FORCED, UP_TO_DATE, SKIPPED,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,15 +96,6 @@ class EventTable(Area):
             rows = connection.execute(query.order_by(*order).limit(limit)).mappings().all()
         return tuple(_event(row) for row in reversed(rows))
 
-    def events_after(self, event_id: int, *, run_id: str | None = None, limit: int = 1000) -> tuple[tuple[int, Event], ...]:
-        """Events numbered above `event_id`, oldest first, each with its number: for followers. Begin with 0."""
-        query = select(events).where(events.c.id > event_id)
-        if run_id is not None:
-            query = query.where(events.c.run_id == run_id)
-        with self._database.read() as connection:
-            rows = connection.execute(query.order_by(events.c.id).limit(limit)).mappings().all()
-        return tuple((int(row["id"]), _event(row)) for row in rows)
-
     def prune_events(self, before: str) -> int:
         """Delete events older than `before` (ISO), in slices that never hold the database for long. Returns how many."""
         return prune_slices(self._database, events, before)

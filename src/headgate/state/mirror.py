@@ -1,8 +1,6 @@
-"""The mirror of the lake's ledger, and what a settled run left: both trusted only while the lake's snapshot is the same."""
+"""The mirror of the lake's ledger, trusted only while the lake's snapshot is the same."""
 
 from __future__ import annotations
-
-import json
 
 from sqlalchemy import Connection, Table, delete, insert, select
 
@@ -10,9 +8,7 @@ from headgate.spec.clock import now_iso
 from headgate.spec.recorded import Recorded
 from headgate.state.database import Area
 from headgate.state.recorded_json import recorded_from_json, recorded_to_json
-from headgate.state.tables import mirror, settled
-
-SETTLED_ROWS_MAX = 200  # environments and selections of one state database; older ones only cost the next run its short cut
+from headgate.state.tables import mirror
 
 
 class MirrorTables(Area):
@@ -35,23 +31,9 @@ class MirrorTables(Area):
         return None if text is None else recorded_from_json(text)
 
     def forget_mirror(self) -> None:
-        """Drop every mirror and everything settled: after a restore, which may bring an old snapshot's content back."""
+        """Drop every mirror: after a restore, which may bring an old snapshot's content back."""
         with self._database.write() as connection:
             connection.execute(delete(mirror))
-            connection.execute(delete(settled))
-
-    def save_settled(self, key: str, value: str | dict[str, object]) -> None:
-        """Keep under `key` what must be equal for the next run to have nothing to do. Read by `quick.settled`."""
-        text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-        with self._database.write() as connection:
-            _replace(connection, settled, {"key": key}, {"value": text, "at": now_iso()})
-            newest = select(settled.c.key).order_by(settled.c.at.desc()).limit(SETTLED_ROWS_MAX)
-            connection.execute(delete(settled).where(settled.c.key.not_in(newest)))
-
-    def settled(self, key: str) -> str | None:
-        """What was saved under `key`, or None."""
-        with self._database.read() as connection:
-            return connection.execute(select(settled.c.value).where(settled.c.key == key)).scalar()
 
 
 def _replace(connection: Connection, table: Table, key: dict[str, object], values: dict[str, object]) -> None:

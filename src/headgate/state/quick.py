@@ -1,7 +1,7 @@
-"""The state database for a run that has nothing to do: stdlib only, so that the answer comes in milliseconds.
+"""The state database for a run that has nothing to do: stdlib only (and psycopg for PostgreSQL), so that the answer comes in milliseconds.
 
-Only SQLite is answered here; for PostgreSQL, or whenever the file is not exactly as this version expects, the answer is None
-and the caller takes the ordinary way. Nothing here creates or migrates a database.
+Whenever the database is not exactly as this version expects, the answer is None and the caller takes the ordinary way. Nothing here
+creates or migrates a database.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from headgate.spec.clock import now_iso
 from headgate.state.process import this_process
+from headgate.state.quick_server import Server, connected
 
 HEAD = "0001"
 """The revision of the tables that this code reads and writes."""
@@ -29,15 +30,6 @@ _EVENT = """
 INSERT INTO events (at, kind, run_id, step, attempt, dataset, status, reason, seconds, snapshot, data)
 VALUES (?, ?, ?, '', 1, '', ?, ?, ?, ?, ?)
 """
-
-
-def settled(state_url: str, key: str) -> str | None:
-    """What was saved under `key` by the last run that left nothing to do; None when there is nothing, or nothing can be told."""
-    with _opened(state_url) as connection:
-        if connection is None:
-            return None
-        row = connection.execute("SELECT value FROM settled WHERE key = ?", (key,)).fetchone()
-        return str(row[0]) if row else None
 
 
 def record_noop_run(
@@ -82,11 +74,12 @@ def sqlite_path(state_url: str) -> str | None:
 
 
 @contextmanager
-def _opened(state_url: str) -> Iterator[sqlite3.Connection | None]:
+def _opened(state_url: str) -> Iterator[sqlite3.Connection | Server | None]:
     """A connection to a state database of exactly this version, or None."""
     path = sqlite_path(state_url)
     if path is None:
-        yield None
+        with connected(state_url) as server:
+            yield server if server is not None and _revision(server) == HEAD else None
         return
     try:
         found = sqlite3.connect(f"file:{path.replace('%', '%25').replace('?', '%3f').replace('#', '%23')}?mode=rw", uri=True)
@@ -103,7 +96,7 @@ def _opened(state_url: str) -> Iterator[sqlite3.Connection | None]:
         yield connection
 
 
-def _revision(connection: sqlite3.Connection) -> str | None:
+def _revision(connection: sqlite3.Connection | Server) -> str | None:
     try:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite3.DatabaseError:  # another tool's file, or one that is just being made

@@ -163,8 +163,6 @@ class RunTables(Area):
                 )
                 change = update(runs).where(runs.c.run_id == row.run_id, runs.c.status == RUNNING)
                 connection.execute(change.values(status=INTERRUPTED, reason=reason, finished_at=iso_of(now)))
-                lost = update(steps).where(steps.c.run_id == row.run_id, steps.c.status == RUNNING)
-                connection.execute(lost.values(status=INTERRUPTED, reason="its process ended", finished_at=iso_of(now)))
         return tuple(dead)
 
     def save_plan(self, run_id: str, plan: str) -> None:
@@ -172,16 +170,6 @@ class RunTables(Area):
         with self._database.write() as connection:
             connection.execute(delete(run_plans).where(run_plans.c.run_id == run_id))
             connection.execute(insert(run_plans).values(run_id=run_id, plan=plan))
-
-    def plan_of_run(self, run_id: str) -> str | None:
-        """The plan (JSON) of a run, or None."""
-        with self._database.read() as connection:
-            return connection.execute(select(run_plans.c.plan).where(run_plans.c.run_id == run_id)).scalar()
-
-    def step_started(self, run_id: str, unique_id: str, *, dataset: str, action: str, attempt: int = 1) -> None:
-        """Record that an attempt of a step begins."""
-        values = {"dataset": dataset, "action": action, "attempt": attempt, "status": RUNNING, "reason": ""}
-        self._put_step(run_id, unique_id, {**values, "started_at": now_iso(), "finished_at": None})
 
     def step_finished(self, run_id: str, result: StepResult, *, action: str = "build", attempt: int | None = None) -> None:
         """Record how a step ended, begun or not (a skipped step never begins)."""
@@ -217,12 +205,6 @@ class RunTables(Area):
     def steps(self, run_id: str) -> tuple[StepRow, ...]:
         """The steps of a run, in the order in which they began."""
         query = select(steps).where(steps.c.run_id == run_id).order_by(steps.c.started_at, steps.c.unique_id)
-        with self._database.read() as connection:
-            return tuple(StepRow(**row) for row in connection.execute(query).mappings())
-
-    def step_history(self, unique_id: str, *, limit: int = 50) -> tuple[StepRow, ...]:
-        """The steps of one node over all runs, newest first."""
-        query = select(steps).where(steps.c.unique_id == unique_id).order_by(steps.c.run_id.desc()).limit(limit)
         with self._database.read() as connection:
             return tuple(StepRow(**row) for row in connection.execute(query).mappings())
 

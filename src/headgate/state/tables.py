@@ -150,16 +150,6 @@ mirror = Table(
     comment="The lake's ledger as last read; trusted only when the snapshot ids are equal.",
 )
 
-settled = Table(
-    "settled",
-    METADATA,
-    Column("key", Text, primary_key=True, comment="project, environment and lake"),
-    Column("value", Text, nullable=False, comment="what was compared: digests, snapshot, file manifests"),
-    Column("at", Text, nullable=False, comment="when it was written"),
-    comment="After a run that left nothing to do: what must still be equal for the next one to have nothing to do.",
-)
-Index("settled_by_time", settled.c.at)
-
 
 @dataclass(frozen=True, slots=True)
 class TableDoc:

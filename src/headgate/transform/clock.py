@@ -7,7 +7,6 @@ parser of ours understands is pinned too. What each spelling returns in DuckDB d
 from __future__ import annotations
 
 import re
-from datetime import datetime
 
 from headgate.spec.clock import Clock
 
@@ -71,14 +70,3 @@ def without_terminator(sql: str) -> str:
         elif match["other"] or not match[0].startswith(("--", "/*")):
             end = len(sql)
     return sql[:end].strip()
-
-
-def truncate(at: datetime, size: str) -> datetime:
-    """`at` cut to the start of its hour, day, month or year (`size`). Raises KeyError for any other size."""
-    cut = {"hour": 0, "day": 1, "month": 2, "year": 3}[size]
-    at = at.replace(minute=0, second=0, microsecond=0)
-    if cut >= 1:
-        at = at.replace(hour=0)
-    if cut >= 2:
-        at = at.replace(day=1)
-    return at.replace(month=1) if cut == 3 else at

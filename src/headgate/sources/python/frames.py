@@ -11,8 +11,6 @@ import pyarrow as pa
 
 from headgate.spec.positions import DeadLetter
 
-DECIMAL_DIGITS = 38
-
 
 class NotRows(TypeError):
     """Something that is no row was yielded: its kind, then the thing."""

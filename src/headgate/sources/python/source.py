@@ -25,8 +25,6 @@ from headgate.spec.errors import DeclarationError, HeadgateError, SourceBroken, 
 from headgate.spec.names import quote_ident, quote_literal
 from headgate.spec.positions import DeadLetter, Position
 
-BYTES_IN_MEMORY = 64 << 20
-
 
 def open(request: ExtractRequest) -> Extraction | None:
     """Find the function. Raises DeclarationError for one that is not there or outside the project."""

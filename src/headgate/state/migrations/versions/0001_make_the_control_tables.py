@@ -1,4 +1,4 @@
-"""Make the control tables: runs, steps, events, verdicts, leases, breakers, mirror, settled."""
+"""Make the control tables: runs, steps, events, verdicts, leases, breakers and mirror."""
 
 from __future__ import annotations
 
@@ -120,5 +120,3 @@ def _control() -> None:
         sa.Column("snapshot", sa.BigInteger, nullable=False),
         *_text("recorded", "at"),
     )
-    op.create_table("settled", sa.Column("key", sa.Text, primary_key=True), *_text("value", "at"))
-    op.create_index("settled_by_time", "settled", ["at"])
