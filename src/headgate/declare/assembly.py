@@ -126,7 +126,7 @@ def _context(reading: Reading, variables: Mapping[str, Any], env_vars: set[str])
 
 def read_macros(settings: Settings, files: Files, mistakes: Mistakes) -> Macros:
     """All macro files of project and packages, and the built-in library. The project's own are parsed, so that mistakes show."""
-    macros = Macros(Environment(), settings.name, dispatch=dict(settings.dispatch))
+    macros = Macros(Environment(dbt=settings.dbt), settings.name, dispatch=dict(settings.dispatch))
     for package in files.packages:
         macros.packages.setdefault(package.name, {})
     for file in builtin_files():

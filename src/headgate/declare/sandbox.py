@@ -6,6 +6,7 @@ module, no file, no process, no network.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,6 +26,7 @@ MACROS = "_headgate_macros"
 """The context name under which a rendering finds its macros."""
 INTROSPECTIVE = frozenset(("execute", "run_query", "statement", "load_result", "load_relation", "graph"))
 """Names by which a template asks the database or the whole project: what it renders to is known at run time alone."""
+_SET = re.compile(r"\{%-?\s*set\s+([\w\s,]+?)\s*(?:=|-?%\})")
 MACRO_FILE = "<macros>"
 """The template name of every macro file: it tells the parser to hide the macros' names."""
 
@@ -46,13 +48,19 @@ class CompilerError(Exception):
 
 
 class Undefined(jinja2.Undefined):
-    """An unknown name: false in conditions, a mistake when printed or called."""
+    """An unknown name: false in conditions, a mistake when called or asked for an attribute, and when printed.
+
+    dbt prints nothing for it. So do we in a dbt project, and for a name that some template sets in one of its branches, which packages count
+    on, or that is an argument which a macro's caller left out.
+    """
 
     __slots__ = ()
+    environment: Environment
 
     def __str__(self) -> str:
-        if self._undefined_hint is not None and self._undefined_hint.startswith("parameter "):
-            return ""  # an argument that a macro's caller left out, as in dbt
+        left_out = self._undefined_hint is not None and self._undefined_hint.startswith("parameter ")
+        if left_out or self.environment.dbt or self._undefined_name in self.environment.assigned:
+            return ""
         self._fail_with_undefined_error()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -125,10 +133,12 @@ class Environment(jinja2.sandbox.SandboxedEnvironment):
     context_class = _Context
     intercepted_binops = frozenset(["**", "*"])
 
-    def __init__(self) -> None:
+    def __init__(self, *, dbt: bool = False) -> None:
+        self.dbt = dbt
+        self.assigned: set[str] = set()
         super().__init__(
             extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", _Blocks],
-            undefined=Undefined,
+            undefined=type("Undefined", (Undefined,), {"__slots__": (), "environment": self}),
             autoescape=False,
             cache_size=0,
             keep_trailing_newline=False,
@@ -160,6 +170,7 @@ class Environment(jinja2.sandbox.SandboxedEnvironment):
     def template(self, source: str, file: str, *, macro_file: bool = False, first_line: int = 1) -> jinja2.Template:
         """Compile a text. `first_line` is the text's place in its file. Raises TemplateFailed with the line of the file."""
         text = "\n" * (first_line - 1) + source if first_line > 1 else source
+        self.assigned.update(name for names in _SET.findall(source) for name in names.replace(",", " ").split())
         try:
             code = self.compile(text, MACRO_FILE if macro_file else file, file)
         except jinja2.TemplateSyntaxError as error:
