@@ -290,6 +290,8 @@ class CheckReader:
             if unique_id:
                 depends.append(unique_id)
                 found[name] = unique_id if not kind.startswith("macro:") else "{{ " + value.strip().strip("{}").strip() + " }}"
+            elif kind.startswith("macro:"):
+                continue  # rendered with all names and macros when the test runs, as in dbt
             elif ("{{" in value or "{%" in value) and unique_id is None and not (_REF.match(value) or _SOURCE.match(value)):
                 found[name] = self.reading.evaluate_in(subject.package, value, places.get(name, place))
         return depends, found

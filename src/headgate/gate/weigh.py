@@ -11,7 +11,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -25,9 +25,11 @@ from headgate.ports.templates import Templates
 from headgate.spec.errors import DeclarationError
 from headgate.spec.names import Column
 from headgate.spec.project import CheckSpec
+from headgate.spec.templating import TemplateRelation
 from headgate.spec.verdicts import BLOCK, PASS, WARN, GateResult, Verdict
 
 SAMPLE_ROWS = 10
+_OF_A_MACRO = ("severity", "warn_if", "error_if", "fail_calc", "limit")
 _MASK = "[masked]"
 
 
@@ -59,6 +61,7 @@ class Tools:
     templates: Templates
     runtime: Mapping[str, Any]
     resolve: Callable[[str], str]
+    database: str = "lake"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +110,14 @@ def weigh(subject: Subject, checks: Sequence[CheckSpec], tools: Tools) -> GateRe
 def _prepare(subject: Subject, spec: CheckSpec, tools: Tools) -> _Weighing:
     """Compile `spec` for the relation it must read: the delta where that proves the table, else the overlay."""
     plain = not (spec.kind == "singular" or spec.kind.startswith("macro:"))
-    compiled = _compile(subject, spec, subject.overlay_sql, tools)
+    spec, compiled = _compile(subject, spec, subject.overlay_sql, tools)
     rows_sql, scope = subject.overlay_sql, "overlay" if subject.partial else "table"
     if plain and subject.partial and compiled.decomposes and fingerprint(spec) in subject.proven:
         rows_sql, scope = subject.rows_sql, "delta"
-        compiled = _compile(subject, spec, rows_sql, tools)
+        spec, compiled = _compile(subject, spec, rows_sql, tools)
     if spec.where and plain:
         rows_sql = _where(rows_sql, spec.where)
-        compiled = _compile(subject, spec, rows_sql, tools)
+        spec, compiled = _compile(subject, spec, rows_sql, tools)
     failures = compiled.failures_sql or f"SELECT * FROM {rows_sql} WHERE {compiled.row_predicate}"
     return _Weighing(spec, compiled, rows_sql, scope, failures)
 
@@ -123,16 +126,13 @@ def _where(rows_sql: str, condition: str) -> str:
     return f"(SELECT * FROM {rows_sql} WHERE {condition})"
 
 
-def _compile(subject: Subject, spec: CheckSpec, rows_sql: str, tools: Tools) -> CompiledCheck:
-    """The check as SQL, by its plug-in, its macro or its own text."""
+def _compile(subject: Subject, spec: CheckSpec, rows_sql: str, tools: Tools) -> tuple[CheckSpec, CompiledCheck]:
+    """The check as SQL, by its plug-in, its macro or its own text; and the check with what its macro says of itself."""
     if spec.kind == "singular":
         text = tools.templates.render(spec.unique_id, tools.runtime)
-        return CompiledCheck(failures_sql=text.strip().rstrip(";"), message=f"test {spec.name} found something")
+        return spec, CompiledCheck(failures_sql=text.strip().rstrip(";"), message=f"test {spec.name} found something")
     if spec.kind.startswith("macro:"):
-        model = _where(rows_sql, spec.where) if spec.where else rows_sql
-        arguments = {"model": model, **({"column_name": spec.column} if spec.column else {}), **spec.arguments}
-        text = tools.templates.call_macro(spec.kind.removeprefix("macro:"), arguments, tools.runtime)
-        return CompiledCheck(failures_sql=str(text).strip().rstrip(";"), message=f"test {spec.name} found something")
+        return _by_macro(subject, spec, rows_sql, tools)
     if spec.column and not any(c.name.lower() == spec.column.lower() for c in subject.columns):
         raise DeclarationError(
             f"{spec.location}: check '{spec.name}' is on column '{spec.column}', which {subject.dataset} does not have",
@@ -140,7 +140,36 @@ def _compile(subject: Subject, spec: CheckSpec, rows_sql: str, tools: Tools) -> 
         )
     context = CheckContext(rows_sql, subject.columns, tools.resolve, subject.key, spec.arguments)
     compiled: CompiledCheck = load("checks", spec.kind).compile(spec, context)
-    return compiled
+    return spec, compiled
+
+
+def _by_macro(subject: Subject, spec: CheckSpec, rows_sql: str, tools: Tools) -> tuple[CheckSpec, CompiledCheck]:
+    """A generic test of the project: its macro gets `model`, and may say `config(…)` for what the test's own place leaves open."""
+    model: object = _where(rows_sql, spec.where) if spec.where else rows_sql
+    if not spec.where and "." in subject.dataset:  # a relation to ask for its columns, which prints as the rows to weigh
+        schema, _, name = subject.dataset.partition(".")
+        model = TemplateRelation(tools.database, schema, name, "table", rows_sql)
+    arguments = {"model": model, **({"column_name": spec.column} if spec.column else {}), **spec.arguments}
+    said = _Said()
+    text = tools.templates.call_macro(spec.kind.removeprefix("macro:"), arguments, {**tools.runtime, "config": said})
+    kept = {k: v for k, v in said.values.items() if k in _OF_A_MACRO and k not in spec.config}
+    spec = replace(spec, **kept)
+    return spec, CompiledCheck(failures_sql=str(text).strip().rstrip(";"), message=f"test {spec.name} found something")
+
+
+class _Said:
+    """`config` inside a test's macro: keeps what it is called with."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    def __call__(self, **said: Any) -> str:
+        self.values.update(said)
+        return ""
+
+    def get(self, name: str, default: Any = None, validator: Any = None) -> Any:
+        """What was said, or `default`."""
+        return self.values.get(name, default)
 
 
 def _scan(weighings: Sequence[_Weighing], cursor: Cursor) -> dict[int, tuple[int, Any, float]]:

@@ -18,14 +18,14 @@ from headgate.ports.engine import Cursor, Workspace
 from headgate.run.arriving import arrived
 from headgate.run.context import RunContext
 from headgate.run.external import external_rows, external_versions
-from headgate.run.gating import CHECK_PREFIX, checks_of, rows_of, tools_for, weigh_node, with_proof
+from headgate.run.gating import CHECK_PREFIX, checks_of, joint_checks, rows_of, tools_for, weigh_joint, weigh_node, with_proof
 from headgate.run.sizes import all_small, rows_read
 from headgate.run.unit_testing import try_model
 from headgate.run.walk import Built
 from headgate.spec.crash import point
 from headgate.spec.errors import EngineFailed
 from headgate.spec.names import Relation
-from headgate.spec.project import Node
+from headgate.spec.project import CheckSpec, Node
 from headgate.spec.recorded import Recorded
 from headgate.spec.staged import DELTA, Interval, RowCounts, Staged
 from headgate.spec.steps import Plan, Step
@@ -46,6 +46,8 @@ class Builder:
         self.built_anew: set[str] = set()
         self.inferred: dict[str, Staged] = {}
         self._has_unit_tests = bool(ctx.project.unit_tests)
+        self.joint = joint_checks(ctx.project)
+        self._joint = frozenset(c.unique_id for c in self.joint)
         self._guard = threading.Lock()
         self.kept: Mapping[str, Staged] = workspace.remembered() if resume else {}
 
@@ -68,8 +70,9 @@ class Builder:
             self._infer(node, staged)
             point("run.after_stage")
             gate = weigh_node(
-                self.ctx, self.workspace, node, staged, self.recorded.datasets.get(step.dataset), lambda: self._tools(cursor)
-            )
+                self.ctx, self.workspace, node, staged, self.recorded.datasets.get(step.dataset), lambda: self._tools(cursor),
+                self._joint,
+            )  # fmt: skip
         finally:
             cursor.close()
         built_in = tuple(v for s in staged for v in s.verdicts)
@@ -219,9 +222,13 @@ class Builder:
         """Whether these are many steps that read little each."""
         return all_small(steps, self.ctx.project, self.recorded, self._external_rows)
 
-    def tools(self) -> Tools:
-        """The gate's tools for checks that belong to no single node."""
-        return self._tools(self.workspace.cursor())
+    def weigh_joint(self, check: CheckSpec, staged: Sequence[Staged]) -> GateResult:
+        """Weigh a check over several tables; see `gating.weigh_joint`. Raises HeadgateError."""
+        cursor = self.workspace.cursor()
+        try:
+            return weigh_joint(self.ctx, self.workspace, check, staged, self._tools(cursor))
+        finally:
+            cursor.close()
 
     def _tools(self, cursor: Cursor) -> Tools:
         return gate_tools(self.ctx, self.workspace, cursor)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from headgate.gate.weigh import Subject, Tools, fingerprint, weigh
+from headgate.lineage.graph import Graph
 from headgate.ports.engine import Cursor, Workspace
 from headgate.run.context import RunContext
+from headgate.run.holding import dependency_graph
 from headgate.spec.names import Column
 from headgate.spec.project import CheckSpec, Node, Project, SourceTable
 from headgate.spec.recorded import RecordedDataset
@@ -26,9 +28,20 @@ def checks_of(project: Project, unique_id: str) -> tuple[CheckSpec, ...]:
     return tuple(c for c in project.checks.values() if c.attached_to == unique_id)
 
 
-def loose_checks(project: Project) -> tuple[CheckSpec, ...]:
-    """Singular tests over several tables: attached to none."""
-    return tuple(c for c in project.checks.values() if c.attached_to is None)
+def joint_checks(project: Project) -> tuple[CheckSpec, ...]:
+    """Checks over several tables which no order of building brings together: they are weighed when all that a run builds is staged.
+
+    Singular tests of several tables, and tests of one table that name another which it is not built from (`relationships` to a dimension
+    that the fact does not read).
+    """
+    graph = dependency_graph(project)
+    return tuple(c for c in project.checks.values() if c.attached_to is None or _names_another(c, project, graph))
+
+
+def _names_another(check: CheckSpec, project: Project, graph: Graph) -> bool:
+    attached = check.attached_to or ""
+    others = {d for d in check.depends_on if d in project.nodes and d != attached}
+    return bool(others) and attached in project.nodes and not others <= set(graph.ancestors(attached))
 
 
 def proven(recorded: RecordedDataset | None) -> frozenset[str]:
@@ -53,9 +66,10 @@ def weigh_node(
     staged: Sequence[Staged],
     recorded: RecordedDataset | None,
     tools: Callable[[], Tools],
+    joint: Collection[str] = (),
 ) -> GateResult:
-    """The gate on a node's staged work (all its intervals together)."""
-    checks = checks_of(ctx.project, node.unique_id)
+    """The gate on a node's staged work (all its intervals together), but for the checks whose ids are in `joint`."""
+    checks = tuple(c for c in checks_of(ctx.project, node.unique_id) if c.unique_id not in joint)
     last = staged[-1]
     if not checks:
         return GateResult(last.dataset)
@@ -87,10 +101,16 @@ def rows_of(staged: Sequence[Staged]) -> str:
     )
 
 
-def weigh_loose(project: Project, check: CheckSpec, tools: Tools) -> GateResult:
-    """The gate's word on one singular test."""
-    datasets = ", ".join(d.split(".")[-1] for d in check.depends_on) or check.name
-    return weigh(Subject(datasets, (), "", ""), (check,), tools)
+def weigh_joint(ctx: RunContext, workspace: Workspace, check: CheckSpec, staged: Sequence[Staged], tools: Tools) -> GateResult:
+    """The gate's word on a check over several tables. `staged` is what this run has staged of the table that it is attached to."""
+    node = ctx.project.nodes.get(check.attached_to or "")
+    if node is None:
+        datasets = ", ".join(d.split(".")[-1] for d in check.depends_on) or check.name
+        return weigh(Subject(datasets, (), "", ""), (check,), tools)
+    whole = (staged[-1].overlay_sql if staged else "") or workspace.resolve(node.relation)
+    columns = staged[-1].columns if staged else ctx.lake.columns(node.relation) or ()
+    subject = Subject(str(node.relation), columns, whole, whole, key=node.unique_key, masked=_masked(node.columns))
+    return weigh(subject, (check,), tools)
 
 
 def landing_gate(
@@ -123,4 +143,4 @@ def tools_for(ctx: RunContext, workspace: Workspace, cursor: Cursor, runtime: Ma
             return ctx.templates.render_text(text, runtime, where="a check's argument")
         return current(text) or workspace.resolve(item.relation)
 
-    return Tools(cursor, ctx.templates, runtime, resolve)
+    return Tools(cursor, ctx.templates, runtime, resolve, ctx.lake.name)

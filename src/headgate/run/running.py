@@ -16,13 +16,12 @@ from headgate.run.building import Builder
 from headgate.run.context import RunContext
 from headgate.run.external import external_versions
 from headgate.run.failures import keep_failures
-from headgate.run.gating import loose_checks, weigh_loose
 from headgate.run.groups import publish_groups
 from headgate.run.landings import land_tables, tables_to_land
 from headgate.run.options import RunOptions
 from headgate.run.ordering import after_dimensions
 from headgate.run.publishing import publish_staged
-from headgate.run.walk import Outcome, Walk, withdraw
+from headgate.run.walk import BAD, Outcome, Walk, withdraw
 from headgate.spec.crash import point
 from headgate.spec.errors import HeadgateError
 from headgate.spec.events import RunResult, StepResult
@@ -130,7 +129,7 @@ class Running:
             with self.ctx.lake.one_thread_a_query() if builder.all_small(todo) else nullcontext():
                 outcome = walk.walk(fail_fast=self.options.fail_fast)
             _add_inferred(outcome, builder)
-            self._weigh_loose(outcome, builder)
+            self._weigh_joint(outcome, builder)
             keep_failures(self.ctx, workspace, self.verdicts)
             withdraw(outcome, steps, publish_groups(self.ctx.project))
             keeper.check()
@@ -158,15 +157,25 @@ class Running:
             rows=None if step.build == "view" else result.rows, seconds=result.seconds, data={"action": "build", "why": step.reason},
         )  # fmt: skip
 
-    def _weigh_loose(self, outcome: Outcome, builder: Builder) -> None:
-        """Weigh the singular tests whose tables this run has built; a failing one blocks all of its tables."""
-        for check in loose_checks(self.ctx.project):
-            built = [uid for uid in check.depends_on if uid in outcome.staged and outcome.results[uid].status == "done"]
-            lacking = [uid for uid in check.depends_on if uid in outcome.results and outcome.results[uid].status != "done"]
-            if not built or lacking:
+    def _weigh_joint(self, outcome: Outcome, builder: Builder) -> None:
+        """Weigh the checks over several tables of which this run has built one; a failing one blocks all that it has built of them.
+
+        When one of the tables has not come through, the check cannot be made, and none of the others is published without it.
+        """
+        for check in builder.joint:
+            named = dict.fromkeys([*([check.attached_to] if check.attached_to else []), *check.depends_on])
+            built = [uid for uid in named if uid in outcome.staged and outcome.results[uid].status == "done"]
+            lacking = [uid for uid in named if uid in outcome.results and outcome.results[uid].status in BAD]
+            if not built:
+                continue
+            if lacking:
+                missing = outcome.results[lacking[0]]
+                why = f"test {check.name} cannot be made: {missing.dataset} is {missing.status}"
+                for uid in built:
+                    outcome.results[uid] = replace(outcome.results[uid], status="skipped", reason=why)
                 continue
             try:
-                gate = weigh_loose(self.ctx.project, check, builder.tools())
+                gate = builder.weigh_joint(check, outcome.staged.get(check.attached_to or "", ()))
             except HeadgateError as error:
                 outcome.errors.append(error)
                 for uid in built:

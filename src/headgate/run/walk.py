@@ -20,6 +20,9 @@ from headgate.spec.staged import Staged
 from headgate.spec.steps import Step
 from headgate.spec.verdicts import GateResult
 
+BAD = ("blocked", "failed", "skipped")
+"""Statuses of a step that did not come through."""
+
 
 @dataclass(frozen=True, slots=True)
 class Built:
@@ -80,7 +83,7 @@ class Walk:
     def _one(self, step: Step, fail_fast: bool) -> StepResult:
         """Do one step; HeadgateErrors become results, so that the rest of the walk goes on."""
         bad = [self.outcome.results[d] for d in step.depends_on if d in self.outcome.results]
-        bad = [r for r in bad if r.status in ("blocked", "failed", "skipped")]
+        bad = [r for r in bad if r.status in BAD]
         if bad:
             reason = bad[0].reason if bad[0].status == "skipped" else f"{bad[0].dataset} is {bad[0].status}"
             return StepResult(step.unique_id, step.dataset, "skipped", reason)
@@ -134,12 +137,12 @@ def _why_not(uid: str, outcome: Outcome, step: Step | None, groups: Sequence[fro
     """Why `uid` must not be published, or None."""
     for parent in step.depends_on if step is not None else ():
         result = outcome.results.get(parent)
-        if result is not None and result.status in ("blocked", "failed", "skipped"):
+        if result is not None and result.status in BAD:
             return result.reason if result.status == "skipped" else f"{result.dataset} is {result.status}"
     for group in groups:
         if uid in group:
             for member in sorted(group):
                 result = outcome.results.get(member)
-                if result is not None and result.status in ("blocked", "failed", "skipped"):
+                if result is not None and result.status in BAD:
                     return f"its publish group waits for {result.dataset}, which is {result.status}"
     return None
