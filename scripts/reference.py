@@ -105,7 +105,13 @@ def events() -> str:
 
     rows = ((f"`{k}`", v) for k, v in KINDS.items())
     points = "\n".join(f"- `{p}`" for p in POINTS)
-    return f"# Events\n\n{table(('kind', 'meaning'), rows)}\n\n## Crash points\n\n`HEADGATE_CRASH_AT=<point>[:n]` kills the process there.\n\n{points}"
+    logs = (
+        "Every event stands in the table `events` of the [state database](tables.md). With `HEADGATE_LOG=json` (or `text`) the command "
+        "line also writes each as a line on standard error, with the same ids; `HEADGATE_LOG=json:warning` only those of what was blocked or failed, "
+        "`json:debug` all of them."
+    )
+    crash = f"## Crash points\n\n`HEADGATE_CRASH_AT=<point>[:n]` kills the process there.\n\n{points}"
+    return f"# Events\n\n{logs}\n\n{table(('kind', 'meaning'), rows)}\n\n{crash}"
 
 
 def tables() -> str:

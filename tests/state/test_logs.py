@@ -24,9 +24,8 @@ def lines() -> Iterator[io.StringIO]:
 
 def test_lines_carry_ids_and_no_secret(lines: io.StringIO) -> None:
     logs.configure(level="info", as_json=True, redact=lambda text: text.replace("hunter2", "***"), stream=lines)
-    with logs.bound(run_id="r1"):
-        logs.write_event(Event("source.retried", "2013-01-01", step="s", reason="hunter2", data={"dsn": ["u:hunter2@h"], "n": 1}))
-        structlog.get_logger().warning("hunter2 again", error=ValueError("hunter2"))
+    logs.write_event(Event("source.retried", "2013-01-01", "r1", "s", reason="hunter2", data={"dsn": ["u:hunter2@h"], "n": 1}))
+    structlog.get_logger().warning("hunter2 again", error=ValueError("hunter2"))
     first, second = (json.loads(line) for line in lines.getvalue().splitlines())
     assert (first["run_id"], first["event"], first["reason"], first["data"]) == (
         "r1",
@@ -34,7 +33,7 @@ def test_lines_carry_ids_and_no_secret(lines: io.StringIO) -> None:
         "***",
         {"dsn": ["u:***@h"], "n": 1},
     )
-    assert (second["run_id"], second["event"], second["error"], second["level"]) == ("r1", "*** again", "***", "warning")
+    assert (second["event"], second["error"], second["level"]) == ("*** again", "***", "warning")
 
 
 def test_levels_follow_the_outcome(lines: io.StringIO) -> None:

@@ -54,6 +54,7 @@ class Session:
         self.files_digest = loaded.digest
         self.variables = dict(variables)
         self.secrets = Secrets(self.project.secrets, root=root)
+        self.listeners: tuple[Listener, ...] = ()  # told the events of every call, beside those that a call names
         self._lake: Lake | None = None
         self._state: State | None = None
         self._idle: list[StillLake] = []
@@ -216,8 +217,9 @@ class Session:
     def context(self, command: str, listeners: Sequence[Listener] = ()) -> settling.Recorded:
         """The surroundings of one recorded call: a run id, a pinned clock, events, and its end in the state database."""
         ctx = RunContext(
-            uuid7(), self.project, self.templates, self.lake, self.state, Clock.start(), self.secrets, tuple(listeners)
-        )
+            uuid7(), self.project, self.templates, self.lake, self.state, Clock.start(), self.secrets,
+            (*self.listeners, *listeners),
+        )  # fmt: skip
         return settling.Recorded(ctx, command)
 
     def _resumed(self) -> str | None:

@@ -1,9 +1,6 @@
 """Structured log lines with the same ids as the events, on standard error, without a secret in them.
 
-    logs.configure(level="info", as_json=True, redact=secrets.redact)
-    with logs.bound(run_id=run_id):
-        ...                                   # every line in here carries the run's id
-    context = RunContext(…, listeners=(logs.write_event,))
+`configure` sets them up; `write_event`, as the listener of a run, writes them.
 
 Lines are commentary, never an answer: nothing reads them back. What happened is in the `events` table.
 """
@@ -12,8 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Callable, MutableMapping
 from typing import Any, TextIO
 
 import structlog
@@ -42,7 +38,6 @@ def configure(
     renderer: Any = structlog.processors.JSONRenderer(ensure_ascii=False) if as_json else _plain
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             structlog.processors.format_exc_info,
@@ -53,13 +48,6 @@ def configure(
         logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
         cache_logger_on_first_use=False,
     )
-
-
-@contextmanager
-def bound(**ids: str) -> Iterator[None]:
-    """Within the context every line of this thread carries `ids` (run_id, step, dataset …)."""
-    with structlog.contextvars.bound_contextvars(**ids):
-        yield
 
 
 def write_event(event: Event) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -13,7 +14,7 @@ def main() -> None:
 
         sys.stdout.write(f"headgate {__version__}\n")
         return
-    if arguments[:1] == ["run"]:
+    if arguments[:1] == ["run"] and not os.environ.get("HEADGATE_LOG"):
         from headgate.run.quick import nothing_to_do
 
         said = nothing_to_do(arguments[1:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.markup import escape
 
+from headgate.serve.cli.opening import logged
 from headgate.serve.cli.screen import Screen, duration, one_line, styled
 from headgate.spec.events import Event
 
@@ -19,7 +20,7 @@ class Follow:
     """A listener that writes to standard error."""
 
     def __init__(self, screen: Screen, *, quiet: bool = False) -> None:
-        self.screen, self.quiet = screen, quiet
+        self.screen, self.quiet = screen, quiet or logged()
 
     def __call__(self, event: Event) -> None:
         """Write what `event` means, if it is worth a line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,9 @@ from headgate.spec.errors import UsageError
 
 if TYPE_CHECKING:
     from headgate.run.session import Session
+
+LOG = "HEADGATE_LOG"
+"""`json` or `text`, and from which level on (`json:warning`; info without one): events as log lines on standard error."""
 
 
 def variables_of(text: str) -> Mapping[str, Any]:
@@ -37,6 +41,25 @@ def opened(project: str, environment: str, variables: str = "") -> Iterator[Sess
 
     session = open_session(project, environment=environment, variables=variables_of(variables))
     try:
+        _log(session)
         yield session
     finally:
         session.close()
+
+
+def logged() -> bool:
+    """Whether events are written as log lines, which are for programs: then no others are written beside them."""
+    return bool(os.environ.get(LOG))
+
+
+def _log(session: Session) -> None:
+    """Write the session's events as log lines if that is asked for. Raises UsageError for a style or level that there is not."""
+    if not logged():
+        return
+    from headgate.state import logs
+
+    style, _, level = os.environ[LOG].partition(":")
+    if style not in ("json", "text"):
+        raise UsageError(f"{LOG} is '{os.environ[LOG]}'", expected="json or text, and a level: json:warning")
+    logs.configure(level=level or "info", as_json=style == "json", redact=session.secrets.redactor)
+    session.listeners = (logs.write_event,)
