@@ -313,10 +313,7 @@ def test_rule_14_handwritten_names_find_the_staged_table_first(lake: DuckLake) -
 
 def test_rule_16_the_snapshot_id_is_read_from_the_catalog_itself(lake: DuckLake) -> None:
     put(lake, "r1", staged(lake, "select 1 as id", run="r1"))
-    if lake.spec.catalog.startswith("sqlite:"):
-        assert snapshot_id(lake.spec.catalog) == lake.snapshot()
-    else:
-        assert snapshot_id(lake.spec.catalog) is None  # the ordinary way is taken then
+    assert snapshot_id(lake.spec.catalog) == lake.snapshot()
 
 
 def test_commits_do_not_slow_down(lake: DuckLake) -> None:

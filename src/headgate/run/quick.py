@@ -1,4 +1,4 @@
-"""A run that has nothing to do, answered in a fifth of a second: stdlib only, no engine, no parser.
+"""A run that has nothing to do, answered in a fifth of a second: stdlib only (and psycopg where the lake is on a server), no engine, no parser.
 
 The last complete run left a settled mark: "project files so, lake snapshot so, source files so: nothing to do". When all
 three still hold, the
@@ -24,7 +24,8 @@ def nothing_to_do(arguments: Sequence[str]) -> str | None:
     mark = still_settled(root, environment)
     if mark is None:
         return None
-    _keep(mark)
+    if mark["state"] and not _keep(mark):
+        return None
     if as_json:
         result = {  # as `spec.events.RunResult`, whose module would bring others with it
             "run_id": mark["run_id"], "status": "done", "steps": [], "snapshot": mark["snapshot"], "seconds": 0.0, "reason": "",
@@ -36,13 +37,13 @@ def nothing_to_do(arguments: Sequence[str]) -> str | None:
     )
 
 
-def _keep(mark: Mapping[str, Any]) -> None:
-    """Record the run in the state database: one that found nothing to do is a run too."""
+def _keep(mark: Mapping[str, Any]) -> bool:
+    """Record the run in the state database: one that found nothing to do is a run too. False when that was not possible here."""
     from headgate.spec.clock import now_iso
     from headgate.spec.ids import uuid7
     from headgate.state.quick import record_noop_run
 
-    record_noop_run(
+    return record_noop_run(
         mark["state"], run_id=uuid7(), project=mark["project"], environment=mark["environment"], command="run", started_at=now_iso(), seconds=0.0,
         snapshot=mark["snapshot"],
     )  # fmt: skip

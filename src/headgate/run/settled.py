@@ -11,9 +11,12 @@ import glob
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from headgate.spec.errors import HeadgateError
 
 POINTER = "settled-{environment}.json"
 
@@ -36,9 +39,31 @@ def still_settled(root: Path, environment: str) -> Mapping[str, Any] | None:
         return None
     if str(mark["catalog"]).startswith("duckdb:"):
         return mark  # the file itself is one of those watched
-    from headgate.engines.duckdb.snapshot_id import snapshot_id
+    from headgate.engines.duckdb.snapshot_id import lake_at, snapshot_id
 
-    return mark if snapshot_id(mark["catalog"]) == mark["snapshot"] else None
+    try:
+        catalog, state = (_with_secrets(mark[key], mark["secrets"], root) for key in ("catalog", "state"))
+    except (HeadgateError, KeyError):
+        return None
+    same = lake_at(catalog) == mark["lake"] and snapshot_id(catalog) == mark["snapshot"]
+    return {**mark, "state": state} if same else None
+
+
+def may_be_kept(declared: str) -> bool:
+    """Whether a declared URL may stand in the mark: it writes out no password."""
+    from headgate.extract.secrets import Redactor
+
+    bare = re.sub(r"\$\{[^}]*\}", "", declared)
+    return Redactor()(bare) == bare
+
+
+def _with_secrets(declared: str, kinds: Iterable[str], root: Path) -> str:
+    """`declared` with its secrets, read now."""
+    if "${" not in declared:
+        return declared
+    from headgate.extract.secrets import Secrets
+
+    return str(Secrets(kinds, root=str(root)).resolve(declared))
 
 
 def watched(patterns: Iterable[str]) -> str:

@@ -8,12 +8,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from headgate.engines.duckdb.snapshot_id import lake_at
 from headgate.plan import make
 from headgate.run.context import RunContext
 from headgate.run.external import external_versions
 from headgate.run.options import RunOptions
 from headgate.run.running import stateful_columns
-from headgate.run.settled import remove_mark, watched, write_mark
+from headgate.run.settled import may_be_kept, remove_mark, watched, write_mark
 from headgate.spec.clock import now_iso
 from headgate.spec.errors import HeadgateError
 from headgate.spec.events import RunResult
@@ -56,24 +57,27 @@ def settle(session: Session, result: RunResult, options: RunOptions) -> None:
     if (
         result.status != "done"
         or patterns is None
-        or scheme not in ("sqlite", "duckdb")
+        or (scheme not in ("sqlite", "duckdb") and not may_be_kept(project.lake.catalog))
         or session.variables
         or _due_again(session)
         or _something_left(session)
     ):
         remove_mark(root, session.asked_environment)
         return
+    kept = f"{scheme}:{Path(catalog).resolve()}" if scheme in ("sqlite", "duckdb") else project.lake.catalog
     mark = {
         "run_id": result.run_id,
         "snapshot": result.snapshot,
-        "catalog": f"{scheme}:{Path(catalog).resolve()}",
+        "catalog": kept,  # a secret in it is read again when the mark is
+        "lake": lake_at(session.secrets.resolve(kept)),
+        "secrets": list(project.secrets),
         "digest": session.files_digest,  # of the files as they were read: an edit made during the run is not settled
         "patterns": patterns,
         "files": watched(patterns),
         "nodes": len(project.nodes),
         "environment": project.environment,
         "project": project.name,
-        "state": project.state if project.state.startswith("sqlite") else "",  # another one's URL may hold a password
+        "state": project.state if may_be_kept(project.state) else "",
     }
     write_mark(root, session.asked_environment, mark)
 
