@@ -13,6 +13,7 @@ from headgate.declare.access import check_access
 from headgate.declare.cache import store
 from headgate.declare.checks import CheckReader, subjects
 from headgate.declare.configs import check_folder_configs
+from headgate.declare.contracts import contract_checks, enforced
 from headgate.declare.document import Entry, read
 from headgate.declare.drafts import Draft
 from headgate.declare.exposures import read_exposures
@@ -69,6 +70,7 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, k
     for draft in enabled:
         check_rules(draft, reading)
     checks = _checks(enabled, written, links, reading, properties)
+    contracts = contract_checks(enabled, checks, reading)
     publish_groups = check_publish_groups(drafts, reading)
     described = {**read_groups(properties, reading), **read_docs(properties)}
     check_access(enabled, links, described, reading)
@@ -93,6 +95,7 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, k
         nodes=nodes,
         sources=sources,
         checks=checks.found,
+        contract_checks=contracts,
         exposures=exposures,
         publish_groups=publish_groups,
         variables=settings.variables,
@@ -252,12 +255,6 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def enforced(config: Mapping[str, Any]) -> bool:
-    """Whether a node's contract is enforced."""
-    contract = config.get("contract")
-    return isinstance(contract, Mapping) and contract.get("enforced") is True
-
-
 def _description(entry: Entry | None) -> str:
     return str(entry.get("description") or "") if entry is not None else ""
 
@@ -272,6 +269,8 @@ def _fingerprint(draft: Draft, texts: tuple[str, str], config: Mapping[str, Any]
     if draft.introspects:
         files = {f.path: f.text for f in (reading.macros.packages.get(p, {}).get(n) for p, n in draft.macros) if f is not None}
         late = [draft.code, *(files[path] for path in sorted(files))]
+    chosen = config.get("strategy") if draft.materialized == "snapshot" else config.get("incremental_strategy")
+    late += reading.macros.texts_of(draft.materialized, str(chosen or ""))
     normal = [_normal(text, reading.memory) for text in dict.fromkeys(texts)]
     return fingerprint({**config, "materialized": draft.materialized}, *normal, *late)
 

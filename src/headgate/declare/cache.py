@@ -249,6 +249,7 @@ _KEYED: Mapping[str, type] = {
     "exposures": Exposure,
     "resources": Resource,
     "unit_tests": UnitTest,
+    "contract_checks": CheckSpec,
 }
 
 

@@ -42,6 +42,7 @@ CODES: Mapping[str, str] = {
     "HG-D062": "a key and its strategy do not fit",
     "HG-D063": "a snapshot lacks what its strategy needs",
     "HG-D064": "a column that does not exist",
+    "HG-D065": "a contract that cannot be enforced, or that a model breaks",
     "HG-D070": "an unknown connector",
     "HG-D071": "a connector's option is wrong or missing",
     "HG-D080": "an unknown test",

@@ -123,7 +123,7 @@ def _field(project: Project, prior: Prior | None, *, tests: bool) -> Field:
         **project.nodes,
         **project.exposures,
         **{uid: r for uid, r in project.resources.items() if r.resource_type in SELECTABLE},
-        **{uid: c for uid, c in project.checks.items() if not uid.startswith("constraint.")},
+        **project.checks,
         **project.unit_tests,
     }
     along = {uid for uid, thing in things.items() if isinstance(thing, CheckSpec | UnitTest)}

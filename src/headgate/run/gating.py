@@ -25,7 +25,8 @@ CHECK_PREFIX = "check:"
 
 def checks_of(project: Project, unique_id: str) -> tuple[CheckSpec, ...]:
     """The checks attached to a node or source table."""
-    return tuple(c for c in project.checks.values() if c.attached_to == unique_id)
+    every = (*project.checks.values(), *project.contract_checks.values())
+    return tuple(c for c in every if c.attached_to == unique_id)
 
 
 def joint_checks(project: Project) -> tuple[CheckSpec, ...]:

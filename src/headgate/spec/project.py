@@ -249,3 +249,4 @@ class Project:
     unit_tests: Mapping[str, UnitTest] = field(default_factory=dict)
     selectors: Mapping[str, Any] = field(default_factory=dict)  # selectors.yml: name -> {definition, default, description}
     disabled: tuple[str, ...] = ()  # unique ids of what is switched off
+    contract_checks: Mapping[str, CheckSpec] = field(default_factory=dict)  # constraints of enforced contracts: weighed, never selected

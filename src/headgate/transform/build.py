@@ -21,9 +21,10 @@ from headgate.spec.names import Column
 from headgate.spec.project import Node, Project
 from headgate.spec.recorded import RecordedDataset
 from headgate.spec.staged import VIEW, Interval, Staged
-from headgate.transform import history, hooks, incremental, python, seed, snapshot, table
+from headgate.transform import custom, history, hooks, incremental, python, seed, snapshot, table
 from headgate.transform.clock import without_terminator
 from headgate.transform.context import Resolve, Scene, compiled, names_for, ordinary, published_sql
+from headgate.transform.contract import contracted
 from headgate.transform.inferred import as_dimension
 from headgate.transform.job import Job
 
@@ -65,7 +66,8 @@ def build(
         scene = Scene(
             project, templates, lake, workspace, own, clock, resolve, interval,
             incremental=target is not None and node.materialized == "incremental" and not _empty(recorded),
-            this_sql=target_sql, run_id=workspace.run_id, invocation=invocation,
+            this_sql=target_sql, run_id=workspace.run_id,
+            invocation=replace(invocation, full_refresh=full_refresh or invocation.full_refresh),
         )  # fmt: skip
         job = Job(
             node, project, lake, workspace, own, clock, interval, base_version, recorded, inputs or {}, target, target_sql,
@@ -84,6 +86,9 @@ def build(
 def _build(job: Job, scene: Scene) -> Staged:
     """Compile, run the hooks and the materialisation, and show the result to later readers of the run."""
     node = job.node
+    macro = custom.macro_for(job, scene) if node.language == "sql" else None
+    if macro is not None:  # it runs the hooks itself
+        return custom.build(replace(job, sql=compiled(scene, node)), scene, macro)
     hooked = hooks.hooks_of(node, "pre") or hooks.hooks_of(node, "post")
     notes: tuple[str, ...] = ()
     if hooked:
@@ -92,7 +97,7 @@ def _build(job: Job, scene: Scene) -> Staged:
     if node.language == "python":
         job = replace(job, sql=python.result_sql(job, scene))
     elif node.language == "sql":
-        job = replace(job, sql=as_dimension(job, compiled(scene, node)))
+        job = replace(job, sql=as_dimension(job, contracted(node, compiled(scene, node), job.cursor)))
     staged = _materialise(job, scene)
     if staged.kind != VIEW and staged.overlay_sql != staged.rows_sql:
         job.workspace.alias(node.relation, staged.overlay_sql, cursor=job.cursor)

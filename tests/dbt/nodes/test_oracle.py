@@ -70,8 +70,7 @@ def test_every_expression_selects_what_dbt_lists(name: str, line: str, read: dic
 def things(project: Project) -> dict[str, Any]:
     """Everything of a project that dbt's manifest has, by unique id."""
     others = {u: r for u, r in project.resources.items() if r.resource_type not in ("doc", "macro")}
-    checks = {u: c for u, c in project.checks.items() if not u.startswith("constraint.")}
-    return {**project.nodes, **checks, **project.sources, **project.exposures, **others, **project.unit_tests}
+    return {**project.nodes, **project.checks, **project.sources, **project.exposures, **others, **project.unit_tests}
 
 
 @pytest.mark.parametrize("name", PROJECTS)
