@@ -13,6 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headgate.declare.checks import _COMPARISON
+from headgate.gate.thresholds import holds
 from headgate.gate.weigh import Subject, Tools, fingerprint, weigh
 from headgate.ports.plugins import manifests
 from headgate.spec.errors import Location
@@ -237,3 +239,46 @@ def test_a_delta_is_weighed_alone_only_where_it_proves_the_table(kind: str) -> N
         assert found.scope == "overlay" or was_good
 
     tried()
+
+
+SIGNS: Mapping[str, Callable[[float, float], bool]] = {
+    "=": lambda a, b: a == b, "==": lambda a, b: a == b, "!=": lambda a, b: a != b, "<>": lambda a, b: a != b,
+    "<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, ">=": lambda a, b: a >= b,
+}  # fmt: skip
+bounds = st.sampled_from(["0", "10", "-3", "2.5"])
+terms = st.tuples(st.sampled_from([*SIGNS, "between"]), bounds, bounds, st.sampled_from(["", " "]))
+
+
+@settings(max_examples=4 * EXAMPLES, deadline=None)
+@given(
+    st.lists(terms, min_size=1, max_size=3),
+    st.lists(st.sampled_from(["and", "or", "AND"]), min_size=2, max_size=2),
+    st.integers(-4, 12),
+)
+def test_a_threshold_means_what_it_says_and_is_read_when_it_is_declared(
+    drawn: list[tuple[str, str, str, str]], words: list[str], failures: int
+) -> None:
+    text, said, last = "", [], True
+    for at, (sign, low, high, space) in enumerate(drawn):
+        text += f" {words[at - 1]} " if at else ""
+        if sign == "between":
+            text += f"between {low} and {high}"
+            true = float(low) <= failures <= float(high)
+        else:
+            text += f"{sign}{space}{low}"
+            true = SIGNS[sign](failures, float(low))
+        if at and words[at - 1] == "or":
+            said.append(last)
+            last = true
+        else:
+            last = last and true
+    assert _COMPARISON.fullmatch(text)
+    assert holds(failures, text, where="here") == any([*said, last])
+
+
+@settings(max_examples=4 * EXAMPLES, deadline=None)
+@given(st.text(alphabet="<>=!0123456789.- andorbetweAB", max_size=14))
+def test_what_is_declared_can_be_read_at_the_gate(text: str) -> None:
+    if _COMPARISON.fullmatch(text):
+        for failures in (0, 1, 7, -5, 1_000):
+            holds(failures, text, where="here")

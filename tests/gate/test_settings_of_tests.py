@@ -204,6 +204,8 @@ def test_failing_rows_are_stored_by_name_alias_schema_and_kind(tmp_path: Path) -
         ("severity: fatal", "error.*warn"),
         ("warn_if: 10", "a comparison such as '> 10'"),
         ("error_if: about ten", "a comparison such as '> 10'"),
+        ("error_if: '> ten'", "a comparison such as '> 10'"),
+        ("warn_if: '> 1 and'", "a comparison such as '> 10'"),
         ("limit: many", "a number of rows"),
         ("store_failures_as: file", "table.*view.*ephemeral"),
         ("on_fail: ignore", "block.*warn"),

@@ -33,7 +33,9 @@ _REF = re.compile(
     r"^\s*(?:\{\{)?\s*ref\(\s*(?:['\"](\w+)['\"]\s*,\s*)?['\"](\w+)['\"]\s*(?:,\s*v(?:ersion)?\s*=\s*['\"]?(\w+)['\"]?\s*)?\)\s*(?:\}\})?\s*$"
 )
 _SOURCE = re.compile(r"^\s*(?:\{\{)?\s*source\(\s*['\"](\w+)['\"]\s*,\s*['\"](\w+)['\"]\s*\)\s*(?:\}\})?\s*$")
-_COMPARISON = re.compile(r"^\s*(!=|<>|=|==|<=|>=|<|>|between\b).+", re.I | re.S)
+_NUMBER = r"-?\d+(?:\.\d+)?"
+_TERM = rf"(?:(?:!=|<>|==?|<=|>=|<|>)\s*{_NUMBER}|between\s+{_NUMBER}\s+and\s+{_NUMBER})"
+_COMPARISON = re.compile(rf"\s*{_TERM}(?:\s+(?:and|or)\s+{_TERM})*\s*", re.I)  # what the gate can read
 
 
 @dataclass(slots=True)
@@ -218,7 +220,7 @@ class CheckReader:
             shapes.one_of(value, keys.ON_FAIL, key, place, m)
         elif key == "store_failures_as":
             shapes.one_of(value, ("table", "view", "ephemeral"), key, place, m)
-        elif key in ("warn_if", "error_if") and not (isinstance(value, str) and _COMPARISON.match(value)):
+        elif key in ("warn_if", "error_if") and not (isinstance(value, str) and _COMPARISON.fullmatch(value)):
             m.add("HG-D015", place, f"'{key}' is {shapes.told(value)}", expected="a comparison such as '> 10' or '!= 0'")
         elif key == "limit" and (isinstance(value, bool) or not isinstance(value, int)):
             m.add("HG-D012", place, f"'limit' is {shapes.told(value)}", expected="a number of rows")
