@@ -42,6 +42,12 @@ class TextTemplates:
     def has_macro(self, name: str) -> bool:
         return False
 
+    def macro_texts(self) -> tuple[tuple[str, str, str], ...]:
+        return ()
+
+    def materialization(self, name: str, strategy: str = "") -> str | None:
+        return None
+
 
 @dataclass
 class World:

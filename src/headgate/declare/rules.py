@@ -9,6 +9,7 @@ from typing import Any
 from headgate.declare import keys, shapes
 from headgate.declare.drafts import Draft
 from headgate.declare.durations import seconds_of
+from headgate.declare.macros import BUILTIN
 from headgate.declare.mistakes import nearest
 from headgate.declare.models import seed_header
 from headgate.declare.reading import Reading
@@ -223,6 +224,8 @@ class _Rules:
         near = ("strategy", "unique_key")
         self.need("unique_key", "a snapshot", "unique_key: the column or columns that name a row", code="HG-D063", near=near)
         self.need("strategy", "a snapshot", "strategy: timestamp or check", code="HG-D063", near=near)
+        if self.reading.macros.has_strategy("snapshot", self.draft.value("strategy")):
+            return
         if self.draft.value("strategy") is not None and self.word("strategy", keys.SNAPSHOT_STRATEGIES):
             if self.draft.value("strategy") == "timestamp":
                 self.need(

@@ -112,12 +112,12 @@ class _Blocks(jinja2.ext.Extension):
             node.args, node.defaults = [], []
             while parser.stream.skip_if("comma"):
                 key = parser.parse_assign_target(name_only=True).name
+                if key == "default":
+                    continue
                 parser.stream.expect("assign")
                 value = parser.parse_expression()
                 if key == "adapter" and isinstance(value, jinja2.nodes.Const):
                     adapter = str(value.value)
-            if parser.stream.skip_if("name:default"):
-                adapter = "default"
             node.name = hidden(f"materialization_{name}_{adapter}")
         else:
             parser.parse_signature(node)
@@ -147,7 +147,7 @@ class Environment(jinja2.sandbox.SandboxedEnvironment):
         self.globals["range"] = jinja2.sandbox.safe_range
         self.globals["dict"] = dict
         self.globals["namespace"] = jinja2.utils.Namespace
-        self.filters.update(as_bool=_as_bool, as_native=_as_native, as_number=_as_number, as_text=str)
+        self.filters.update(as_bool=_as_bool, as_native=_as_native, as_number=_as_number, as_text=_as_text, is_list=_is_list)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> jinja2.nodes.Template:
         kind = _MacroParser if name == MACRO_FILE else jinja2.parser.Parser
@@ -223,6 +223,14 @@ def line_of(error: BaseException, file: str) -> Location:
 
 def _as_bool(value: Any) -> bool:
     return value.strip().lower() in ("true", "t", "yes", "1") if isinstance(value, str) else bool(value)
+
+
+def _as_text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
 
 
 def _as_number(value: Any) -> float | int:

@@ -270,8 +270,10 @@ _DUCKDB_TYPES = {
 
 def query(cursor: Cursor, sql: str, where: str) -> ResultTable:
     """The rows of a reading statement. Raises DeclarationError for one that writes."""
-    from headgate.transform.hooks import refuse_writes
+    from headgate.transform.hooks import first_word, refuse_writes
 
+    if not first_word(sql):
+        return ResultTable((), ())  # nothing but comments
     refuse_writes(cursor, sql, where)
     cursor.execute(sql)
     return fetched(cursor)

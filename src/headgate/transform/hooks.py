@@ -27,7 +27,7 @@ _PRIVATE = ("temp", "memory")  # catalogs that are this session's own
 
 def refuse_writes(cursor: Cursor, sql: str, where: str) -> None:
     """Raise DeclarationError when `sql` does anything but read."""
-    word = _first_word(sql)
+    word = first_word(sql)
     if word not in _READS:
         raise _refused(sql, where, "a query that reads")
 
@@ -41,7 +41,7 @@ def run(node: Node, when: str, templates: Templates, names: Mapping[str, Any], c
     for text in hooks_of(node, when):
         where = f"{node.location} ({when}-hook)"
         sql = without_terminator(templates.render_text(text, names, where=where))
-        word = _first_word(sql)
+        word = first_word(sql)
         if not word:
             continue
         if word in _NO_MEANING:
@@ -84,7 +84,7 @@ def _refused(sql: str, where: str, expected: str) -> DeclarationError:
     )
 
 
-def _first_word(sql: str) -> str:
+def first_word(sql: str) -> str:
     """The statement's first word in lower case, comments and parentheses passed over."""
     rest = sql.lstrip(" \t\r\n(")
     while rest.startswith(("--", "/*")):
