@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 
+from headgate.engines.duckdb.information import asks
 from headgate.spec.names import quote_literal
 
 _MISSING = (duckdb.CatalogException, duckdb.BinderException)
@@ -21,13 +22,17 @@ class StagingCursor:
     missing; that statement, of which nothing has run, is tried again with the whole path, which then stays.
     """
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, near: str, whole: Callable[[], str]) -> None:
-        self._cursor, self._whole = cursor, whole
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, near: str, whole: Callable[[], str], information: Callable[[str], str]
+    ) -> None:
+        self._cursor, self._whole, self._information = cursor, whole, information
         self._near = True
         self._set(near)
 
     def execute(self, query: str, parameters: Any = None) -> duckdb.DuckDBPyConnection:
         """As the engine's own; a text of several statements has the whole path from its beginning, since the first would run twice."""
+        if asks(query):
+            query = self._information(query)
         if self._near and ";" in query.rstrip("; \n"):
             self._widen()
         try:

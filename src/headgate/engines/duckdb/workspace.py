@@ -17,6 +17,7 @@ from typing import Protocol
 import duckdb
 
 from headgate.engines.duckdb.cursor import StagingCursor
+from headgate.engines.duckdb.information import create_views, seen_from
 from headgate.engines.duckdb.journal import Journal
 from headgate.engines.duckdb.types import lake_columns
 from headgate.ports.engine import SMALL_TABLE_ROWS, Cursor
@@ -53,6 +54,7 @@ class StageWorkspace:
         self._staged: dict[Relation, str] = {}
         self._schemas: set[str] = set()
         self._kinds: dict[Relation, str] = {}
+        self._informs = False  # whether the views of the information schema are made
         self._lake_schemas = sorted({name.split(".", 1)[0] for name in lake.relations()})
         if not resume:
             shutil.rmtree(folder, ignore_errors=True)
@@ -75,7 +77,15 @@ class StageWorkspace:
             path += [f"{self._lake.name}.{quote_ident(s)}" for s in self._lake_schemas]
             return ",".join([*path, f"{self._lake.name}.main"])
 
-        return StagingCursor(self._connection.cursor(), ",".join(near), whole)
+        return StagingCursor(self._connection.cursor(), ",".join(near), whole, self._information)
+
+    def _information(self, sql: str) -> str:
+        """The statement with the information schema as this run sees it."""
+        with self._guard:
+            if not self._informs:
+                create_views(self._connection.cursor(), self._lake.name, self.catalog)
+                self._informs = True
+        return seen_from(sql, self._lake.name, self.catalog)
 
     def stage_query(
         self, relation: Relation, sql: str, *, rows_expected: int | None = None, cursor: Cursor | None = None

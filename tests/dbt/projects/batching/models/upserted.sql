@@ -1,0 +1,1 @@
+{{ config(incremental_strategy='upsert') }} select id, kind from {{ ref('staged') }}

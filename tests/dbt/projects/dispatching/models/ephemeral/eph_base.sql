@@ -1,0 +1,1 @@
+select *, {{ money('amount') }} as dollars from {{ ref('payments') }}

@@ -1,0 +1,2 @@
+{% macro keep(results) %}{% if execute %}create or replace table {{ target.schema }}.kept as {% for r in results %}select '{{ r.node.unique_id }}' as id, '{{ r.status }}' as status{% if not loop.last %} union all {% endif %}{% endfor %}{% endif %}{% endmacro %}
+{% macro operate(n=1) %}{% do run_query('create or replace table ' ~ target.schema ~ '.operated as select ' ~ n ~ ' as n') %}{% endmacro %}

@@ -1,0 +1,1 @@
+{{ config(group='people') }} select n from {{ ref('secret') }}

@@ -1,0 +1,1 @@
+select count(*) as n, max(stamp) as stamp from {{ ref('stamped_one') }}

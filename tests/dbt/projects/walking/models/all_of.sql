@@ -1,0 +1,2 @@
+-- depends_on: {{ ref('one') }} {{ ref('two') }}
+{{ union_of(['one', 'two']) }}

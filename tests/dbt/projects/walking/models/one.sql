@@ -1,0 +1,1 @@
+{{ config(tags=['walk']) }} select 1 as id union all select 2

@@ -1,0 +1,1 @@
+{{ config(materialized='stamped', stamp='yes') }} select id from {{ ref('one') }}

@@ -1,0 +1,1 @@
+{{ config(tags=['walk'], schema='other') }} select 3 as id
