@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from headgate.plan.changes import Reader
 from headgate.plan.touch import ALL, NOTHING, Carried, Touch, carry
-from headgate.plan.versions import difference, effective_versions, read_by
+from headgate.plan.versions import as_compared, difference, effective_versions, read_by
 from headgate.plan.wiring import Wiring
 from headgate.spec.project import Node
 from headgate.spec.recorded import Recorded, RecordedDataset
@@ -56,6 +56,7 @@ class Board:
     def news(self, node: Node, recorded: RecordedDataset | None) -> News:
         """What is new for `node`, recorded as `recorded` (None: never built)."""
         found = _Gathered()
+        recorded = as_compared(recorded) if recorded is not None else None
         for parent in self.wiring.parents[node.unique_id]:
             self._one(parent, recorded, found)
         if found.quiet:

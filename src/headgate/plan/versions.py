@@ -8,6 +8,8 @@ changes when they do. What a publication records of its inputs has these keys:
     "=<dataset>"    of the dataset itself: earlier versions that this one equals but for some columns, as JSON
                     `[[version, column…], …]`: so that a reader of other columns is not rebuilt, in this run or in any later one
     "check:…"       what the gate has proven; nothing to do with versions
+    "compared:"     of a publication that built some intervals and looked at no others: the inputs as they were when all intervals were
+                    compared with them last, as JSON; newer ones are news for the other intervals still
     "seen:"         of an interval: a print of the input rows that it was built from; nothing to do with versions either
 """
 
@@ -16,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 from headgate.plan.intervals import SEEN
 from headgate.plan.touch import ALL, NOTHING, Touch
@@ -24,7 +27,8 @@ from headgate.spec.project import Project
 from headgate.spec.recorded import Recorded, RecordedDataset
 from headgate.spec.steps import Plan, Step
 
-_ASIDE = ("~", "=", "check:", SEEN)
+COMPARED = "compared:"
+_ASIDE = ("~", "=", "check:", COMPARED, SEEN)
 SAME_AS_MAX = 8  # earlier versions remembered as nearly equal; a reader that is older than that is rebuilt
 
 
@@ -85,6 +89,20 @@ def _surroundings(project: Project, recorded: Recorded) -> tuple[Wiring, dict[st
         known = (project, recorded, Wiring(project), effective_versions(recorded))
         _last = known
     return known[2], known[3]
+
+
+def for_some_intervals(inputs: Mapping[str, str], recorded: RecordedDataset | None) -> dict[str, str]:
+    """`inputs` of a publication that builds the intervals it was asked for and compares no others with what they read."""
+    if recorded is None or recorded.version is None:
+        return dict(inputs)  # whatever else there is to build is missing, and so not forgotten
+    known = as_compared(recorded).inputs
+    return {**inputs, COMPARED: json.dumps({k: v for k, v in known.items() if not k.startswith(_ASIDE[1:])})}
+
+
+def as_compared(recorded: RecordedDataset) -> RecordedDataset:
+    """`recorded` with the inputs that all of it was compared with last."""
+    text = recorded.inputs.get(COMPARED)
+    return recorded if text is None else replace(recorded, inputs=json.loads(text), run_id="")
 
 
 def same_as(recorded: RecordedDataset, effective: str, touch: Touch) -> dict[str, tuple[str, ...]]:

@@ -13,7 +13,7 @@ from headgate.gate.weigh import Tools
 from headgate.plan.due import Arrivals, Seen
 from headgate.plan.intervals import NO_ROWS, SEEN
 from headgate.plan.reconcile import narrowed
-from headgate.plan.versions import recorded_inputs, unchanged
+from headgate.plan.versions import for_some_intervals, recorded_inputs, unchanged
 from headgate.ports.engine import Cursor, Workspace
 from headgate.run.arriving import arrived
 from headgate.run.context import RunContext
@@ -28,7 +28,7 @@ from headgate.spec.names import Relation
 from headgate.spec.project import CheckSpec, Node
 from headgate.spec.recorded import Recorded
 from headgate.spec.staged import DELTA, Interval, RowCounts, Staged
-from headgate.spec.steps import Plan, Step
+from headgate.spec.steps import FORCED, Plan, Step
 from headgate.spec.verdicts import GateResult
 from headgate.transform.build import build
 from headgate.transform.context import Scene, names_for
@@ -59,6 +59,8 @@ class Builder:
         if any(v.blocks for v in tried):
             return Built((), GateResult(step.dataset, tried))
         inputs = recorded_inputs(self.ctx.project, self.recorded, step, self.plan, self.external)
+        if step.build == "intervals" and step.status == FORCED:
+            inputs = for_some_intervals(inputs, self.recorded.datasets.get(step.dataset))
         cursor = self.workspace.cursor()  # one for building and weighing: a cursor costs milliseconds
         try:
             if step.intervals:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from headgate.plan.intervals import SEEN
-from headgate.run.gating import CHECK_PREFIX
+from headgate.plan.versions import read_by
 from headgate.run.session import Session
 from headgate.serve.answers.moment import at_one_snapshot
 from headgate.spec.errors import UsageError
@@ -143,7 +142,7 @@ def why(session: Session, name: str) -> Because:
     verdicts = session.state.verdicts(dataset=subject.dataset, limit=50)
     last_weighed = [k for k in verdicts if k.run_id == verdicts[0].run_id]
     failing = tuple(Weighed(k.at, k.run_id, k.verdict) for k in last_weighed if k.verdict.outcome != "pass")[:10]
-    inputs = {d: v for d, v in recorded.inputs.items() if not d.startswith((CHECK_PREFIX, SEEN))} if recorded else {}
+    inputs = {d: recorded.inputs[d] for d in read_by(recorded)} if recorded else {}
     status, sentence, todo = _standing(subject, events, _blocked(session, subject.dataset))
     return Because(subject.dataset, status, sentence, inputs, failing, events, todo)
 
