@@ -12,7 +12,7 @@ from rich.markup import escape
 from headgate.serve.cli import options as o
 from headgate.serve.cli.follow import Follow
 from headgate.serve.cli.opening import opened
-from headgate.serve.cli.screen import Screen, counted, duration, one_line, size, styled
+from headgate.serve.cli.screen import Screen, counted, duration, money, one_line, size, styled
 from headgate.spec.errors import EXIT_BLOCKED, EXIT_DONE, EXIT_WORLD
 from headgate.spec.events import RunResult
 from headgate.spec.steps import Plan, Step
@@ -102,7 +102,7 @@ def _show_price(screen: Screen, todo: Sequence[Step], currency: str) -> None:
     """What history lets expect of all steps together; money where the project has prices."""
     written, seconds = sum(s.estimate.bytes or 0 for s in todo), sum(s.estimate.seconds or 0 for s in todo)
     cost = sum(s.estimate.cost or 0 for s in todo)
-    parts = [f"{size(written)} written", duration(seconds), f"{cost:,.4f} {currency or 'in money'}" if cost else ""]
+    parts = [f"{size(written)} written", duration(seconds), money(cost, currency) if cost else ""]
     if written or cost:
         screen.line(f"Expected from history: {', '.join(p for p in parts if p)}.")
 

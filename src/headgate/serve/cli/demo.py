@@ -10,7 +10,9 @@ from __future__ import annotations
 import csv
 import importlib.util
 import io
+import os
 import shutil
+import sys
 import time
 import zipfile
 from collections.abc import Iterable
@@ -185,7 +187,8 @@ def _backfill(screen: Screen, teller: _Teller) -> None:
     try:
         before = session.query(checksum).to_pylist()
         command = "headgate backfill fct_flight --from 2013-03-01 --to 2013-06-01 --rebuild"
-        show_plan(screen, session.plan_backfill("fct_flight", "2013-03-01", "2013-06-01", rebuild=True), command=command)
+        made = session.plan_backfill("fct_flight", "2013-03-01", "2013-06-01", rebuild=True)
+        show_plan(screen, made, command=command, currency=session.project.prices.currency)
         _expect(session.backfill("fct_flight", "2013-03-01", "2013-06-01", rebuild=True, listeners=(Follow(screen),)), "done")
         after = session.query(checksum).to_pylist()
     finally:
@@ -217,7 +220,7 @@ def _summary(screen: Screen, teller: _Teller, target: Path, seconds: float) -> N
         f"\n{flights:,} flights in 12 months over {publications} publications; {planes['n']:,} plane versions ({planes['past']} past operators); "
         f"{inferred} airports inferred from flights; whole demo in {duration(seconds)}."
     )
-    screen.line("\nTry next:")
+    screen.line(f"\nTry next, after [bold]{escape(_way(target))}[/bold]:")
     for command, meaning in (
         ("headgate why raw_nyc.flights", "what happened to December"),
         ("headgate history fct_flight", "every publication with its row ledger"),
@@ -225,10 +228,14 @@ def _summary(screen: Screen, teller: _Teller, target: Path, seconds: float) -> N
         ('headgate query "select * from marts.mart_route_weather limit 10"', "ask the tables"),
         ("headgate run", "nothing to do, in a fifth of a second"),
     ):
-        screen.line(f"  [bold]{escape(command)}[/bold]  [dim]# {meaning}[/dim]")
-    screen.line(
-        f"\nin the folder [bold]{escape(str(target))}[/bold] (first: cd {escape(str(target))}; the command is in .venv/bin)"
-    )
+        screen.line(f"  [dim]# {meaning}[/dim]\n  [bold]{escape(command)}[/bold]")
+
+
+def _way(target: Path) -> str:
+    """What to type so that the commands below it work: into the folder, and before that into the environment whose command this is."""
+    here = Path(sys.executable).with_name("activate")
+    known = shutil.which("headgate") is not None or not here.exists()
+    return f"cd {target}" if known else f". {os.path.relpath(here)} && cd {target}"
 
 
 def _count(teller: _Teller, dataset: str) -> int:

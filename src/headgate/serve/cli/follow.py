@@ -33,6 +33,7 @@ class Follow:
     def _line(self, event: Event) -> str | None:
         rows = " " * 17 if event.rows is None else f"  {event.rows:>10,} {'row ' if event.rows == 1 else 'rows'}"
         took = "" if event.seconds is None else f"  [dim]{duration(event.seconds)}[/dim]"
+        whole = "" if event.seconds is None else f"; [dim]the whole run {duration(event.seconds)}[/dim]"
         name = f"{escape(event.dataset):<{NAME_WIDTH}}"
         said = escape(one_line(event.reason))
         reason = f"  [dim]{said}[/dim]" if said else ""
@@ -53,5 +54,5 @@ class Follow:
         if event.kind == "schema.changed":
             return f"      schema  {said}"
         if event.kind == "run.finished" and event.data.get("published"):
-            return f"  {MARK['done']} publish  {event.data['published']} in one commit, snapshot {event.snapshot}{took}"
+            return f"  {MARK['done']} publish  {event.data['published']} in one commit, snapshot {event.snapshot}{whole}"
         return None

@@ -28,6 +28,7 @@ STATUS_STYLE = {
 _TAG = re.compile(r"(\\*)(\[[a-z#/@][^[]*?\])|\\\[")
 PIPE_WIDTH = 240
 """Columns of a table when nobody's terminal says how wide it is."""
+SMALLEST_COIN = 0.01
 HANGING = 4
 """How much further in a broken line goes on."""
 
@@ -176,6 +177,11 @@ def duration(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+
+
+def money(amount: float, currency: str) -> str:
+    """An amount as a bill has it; what is less than its smallest coin is said to be less."""
+    return f"{amount:,.2f} {currency}".rstrip() if amount >= SMALLEST_COIN else f"less than {SMALLEST_COIN} {currency}".rstrip()
 
 
 def size(count: int | None) -> str:
