@@ -6,8 +6,9 @@ It answers the selectors that compare with it: `state:`, `result:` and `source_s
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -92,10 +93,10 @@ class Prior:
         """Sources whose newest row is newer than it was."""
         if self.target is None:
             raise UsageError("'source_status:' has nothing to compare with", todo="run: headgate source freshness")
-        before = {r["unique_id"]: r.get("max_loaded_at") for r in self._read("sources.json", "results")}
-        now = self._load(self.target / "sources.json").get("results") or ()
-        newest = {r["unique_id"]: r.get("max_loaded_at") for r in now}
-        return {uid for uid, at in newest.items() if at and (uid not in before or (before[uid] and at > before[uid]))}
+        before = _newest(self._read("sources.json", "results"))
+        failed = {r["unique_id"] for r in self._read("sources.json", "results")} - set(before)
+        now = _newest(self._load(self.target / "sources.json").get("results") or ())
+        return {uid for uid, at in now.items() if uid not in failed and (uid not in before or at > before[uid])}
 
     def _read(self, name: str, key: str) -> list[dict[str, Any]]:
         return [item for item in self._load(self.folder / name).get(key) or () if isinstance(item, dict)]
@@ -112,6 +113,12 @@ class Prior:
         except ValueError as error:
             raise UsageError(f"{path} is no JSON: {error}", expected="a file that headgate or dbt has written") from None
         return found if isinstance(found, dict) else {}
+
+
+def _newest(results: Iterable[Mapping[str, Any]]) -> dict[str, datetime]:
+    """When the newest row of each source was loaded; of those that could be asked."""
+    said = {str(r["unique_id"]): r.get("max_loaded_at") for r in results}
+    return {uid: datetime.fromisoformat(at) for uid, at in said.items() if isinstance(at, str)}
 
 
 def _one_of(method: str, value: str, known: tuple[str, ...]) -> str:

@@ -154,7 +154,8 @@ class Running:
                 )  # fmt: skip
         self.ctx.emit(
             "step.finished", step=step.unique_id, dataset=step.dataset, status=result.status, reason=result.reason,
-            rows=None if step.build == "view" else result.rows, seconds=result.seconds, data={"action": "build", "why": step.reason},
+            rows=None if step.build == "view" else result.rows, seconds=result.seconds,
+            data={"action": "build", "build": step.build, "why": step.reason},
         )  # fmt: skip
 
     def _weigh_joint(self, outcome: Outcome, builder: Builder) -> None:
@@ -185,9 +186,9 @@ class Running:
                 result = outcome.results[uid]
                 verdicts = tuple(replace(v, dataset=result.dataset) for v in gate.verdicts)
                 self.verdicts += verdicts
+                outcome.results[uid] = result = replace(result, verdicts=(*result.verdicts, *verdicts))
                 if gate.outcome == "block":
-                    verdicts = (*result.verdicts, *verdicts)
-                    outcome.results[uid] = replace(result, status="blocked", reason=gate.reason, verdicts=verdicts)
+                    outcome.results[uid] = replace(result, status="blocked", reason=gate.reason)
 
     def finish(self, built: Sequence[StepResult], landed: Sequence[StepResult]) -> RunResult:
         """The run's result, recorded."""

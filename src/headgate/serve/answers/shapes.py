@@ -10,6 +10,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from headgate.run.repairing import Maintenance, Rehearsal
 from headgate.serve.answers.columns import Lineage
 from headgate.serve.answers.differences import Difference
+from headgate.serve.answers.freshness import Fresh
 from headgate.serve.answers.health import Finding
 from headgate.serve.answers.readiness import Readiness
 from headgate.serve.answers.tables import Because, Checked, Listed, Publication, Shown
@@ -37,6 +38,7 @@ SHAPES: Mapping[str, tuple[Any, ...]] = {
     "run": (RunResult, Plan),
     "seed": (RunResult,),
     "show": (Shown,),
+    "source freshness": (tuple[Fresh, ...],),
     "snapshot": (RunResult,),
     "why": (Because,),
 }

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from headgate.serve.artifacts.metadata import Call, metadata
-from headgate.spec.names import Column
-from headgate.spec.project import ColumnSpec, Node, Project, SourceTable
+from headgate.spec.names import Column, Relation
+from headgate.spec.project import Node, Project
 
 VERSION = 1
 
@@ -22,40 +22,55 @@ class Standing:
 
 
 def catalog(project: Project, standing: Mapping[str, Standing], call: Call) -> dict[str, Any]:
-    """The artifact, of the nodes and sources whose relations are keys ("schema.table") of `standing`."""
-    nodes = {uid: n for uid, n in project.nodes.items() if n.materialized != "ephemeral" and str(n.relation) in standing}
-    sources = {uid: t for uid, t in project.sources.items() if str(t.relation) in standing}
+    """The artifact, of everything whose relation is a key ("schema.table") of `standing`: nodes, sources, and tests that keep failing rows."""
+    nodes = {uid: _node(project, node) for uid, node in project.nodes.items() if node.materialized != "ephemeral"}
+    nodes |= {uid: _kept(check.failures_table) for uid, check in project.checks.items() if check.failures_table}
+    sources = {uid: _place(table.relation, "BASE TABLE") for uid, table in project.sources.items()}
     return {
         "metadata": metadata("catalog", VERSION, call),
-        "nodes": {uid: _table(project, node, standing[str(node.relation)]) for uid, node in nodes.items()},
-        "sources": {uid: _table(project, table, standing[str(table.relation)]) for uid, table in sources.items()},
+        "nodes": _tables(project, nodes, standing),
+        "sources": _tables(project, sources, standing),
         "errors": None,
     }
 
 
-def _table(project: Project, thing: Node | SourceTable, found: Standing) -> dict[str, Any]:
-    view = isinstance(thing, Node) and thing.materialized == "view"
-    return {
-        "metadata": {
-            "type": "VIEW" if view else "BASE TABLE",
-            "schema": thing.relation.schema,
-            "name": thing.relation.name,
-            "database": project.lake.name,
-            "comment": thing.description or None,
-            "owner": thing.owner,
-        },
-        "columns": {
-            column.name: {
-                "type": column.type,
-                "index": index,
-                "name": column.name,
-                "comment": thing.columns.get(column.name, ColumnSpec(column.name)).description or None,
+def _tables(project: Project, places: Mapping[str, dict[str, Any]], standing: Mapping[str, Standing]) -> dict[str, Any]:
+    found = {}
+    for unique_id, place in places.items():
+        stands = standing.get(f"{place['schema']}.{place['name']}")
+        if stands is not None:
+            node = project.nodes.get(unique_id)
+            found[unique_id] = {
+                "metadata": {**place, "database": project.lake.name},
+                "columns": {c.name: _column(c, index, node) for index, c in enumerate(stands.columns, 1)},
+                "stats": _stats(stands),
+                "unique_id": unique_id,
             }
-            for index, column in enumerate(found.columns, 1)
-        },
-        "stats": _stats(found),
-        "unique_id": thing.unique_id,
-    }
+    return found
+
+
+def _node(project: Project, node: Node) -> dict[str, Any]:
+    place = _place(node.relation, "VIEW" if node.materialized == "view" else "BASE TABLE")
+    return place | {"comment": node.description or None, "owner": node.owner}
+
+
+def _kept(failures_table: str) -> dict[str, Any]:
+    return _place(Relation(*failures_table.split(".", 1)), "BASE TABLE")
+
+
+def _place(relation: Relation, kind: str) -> dict[str, Any]:
+    return {"type": kind, "schema": relation.schema, "name": relation.name, "comment": None, "owner": None}
+
+
+def _column(column: Column, index: int, node: Node | None) -> dict[str, Any]:
+    said = node.columns.get(column.name) if node is not None and _persisted(node) else None
+    return {"type": column.type, "index": index, "name": column.name, "comment": (said.description or None) if said else None}
+
+
+def _persisted(node: Node) -> bool:
+    """Whether the descriptions of columns are written into the database."""
+    docs = node.config.get("persist_docs")
+    return isinstance(docs, Mapping) and docs.get("columns") is True
 
 
 def _stats(found: Standing) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -51,7 +52,7 @@ class Frame:
 
 def target_path(project: Project) -> str:
     """The folder for artifacts, relative to the project's."""
-    return str(project.options.get("target-path") or TARGET).rstrip("/")
+    return str(os.environ.get("DBT_TARGET_PATH") or project.options.get("target-path") or TARGET).rstrip("/")
 
 
 def named(unique_id: str, kind: str, name: str, package: str, file: str, path: str | None = None) -> dict[str, Any]:

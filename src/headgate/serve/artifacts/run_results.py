@@ -41,11 +41,11 @@ def ended_of(
     for step in steps:
         when = finished.get(step.unique_id, moment)
         if step.unique_id in project.nodes:
-            found.append(_node(step, when))
+            found.append(_node(step, when, seed=project.nodes[step.unique_id].resource_type == "seed"))
         for verdict in step.verdicts:
-            if isinstance(verdict, Verdict) and verdict.check in project.checks:
+            if verdict.check in project.checks:
                 verdicts[verdict.check] = _worse(verdicts.get(verdict.check), verdict)
-        found += [_skipped(check, when) for check in _checks(project, step) if step.status == "skipped"]
+        found += [_skipped(check, when) for check in _checks(project, step) if step.status in ("skipped", "failed")]
     for verdict in weighed:
         if verdict.check in project.checks:
             verdicts[verdict.check] = _worse(verdicts.get(verdict.check), verdict)
@@ -58,9 +58,9 @@ def _worse(known: Verdict | None, verdict: Verdict) -> Verdict:
     return verdict if known is None or known.outcome != BLOCK else known
 
 
-def _node(step: StepResult, when: float) -> Ended:
+def _node(step: StepResult, when: float, *, seed: bool) -> Ended:
     status = {"done": "success", "up_to_date": "success", "skipped": "skipped"}.get(step.status, "error")
-    message = {"done": "OK", "up_to_date": NOTHING_DONE}.get(step.status, step.reason)
+    message = {"done": f"INSERT {step.rows}" if seed else "OK", "up_to_date": NOTHING_DONE}.get(step.status, step.reason)
     rows = step.rows if step.status == "done" else None
     return Ended(step.unique_id, status, message or None, None, when, step.seconds, rows)
 
@@ -99,9 +99,11 @@ def run_results(
 
 def _result(ended: Ended, node: Mapping[str, Any]) -> dict[str, Any]:
     begun = ended.completed - ended.seconds
-    ran = ended.status not in ("skipped", "no-op")
-    compiled = "language" in node  # a seed is not compiled
-    response: dict[str, Any] = {"_message": "OK"} if ran and ended.status != "error" else {}
+    ran = ended.status != "skipped"
+    compiled = "language" in node  # neither a seed nor an exposure is compiled
+    response: dict[str, Any] = {"_message": ended.message or "OK"} if ended.status not in ("skipped", "error", "no-op") else {}
+    if node.get("resource_type") == "seed" and ended.rows is not None:
+        response = {"_message": ended.message, "code": "INSERT"}
     if ended.rows is not None:
         response["rows_affected"] = ended.rows
     return {

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from headgate.serve.artifacts.configs import freshness
-from headgate.serve.artifacts.metadata import Call, iso, metadata
+from headgate.serve.artifacts.metadata import Call, metadata
 from headgate.spec.project import Project
 
+if TYPE_CHECKING:
+    from headgate.serve.answers.freshness import Fresh
+
 VERSION = 3
+NO_ROWS = datetime(1, 1, 1)  # as dbt has it for an empty table
 
 
-@dataclass(frozen=True, slots=True)
-class Freshly:
-    """How fresh one table is: `status` pass, warn or error, or "runtime error" with `error`; moments are in seconds since 1970."""
-
-    unique_id: str
-    status: str
-    newest: float = 0.0  # the newest row
-    asked: float = 0.0  # when that was asked
-    seconds: float = 0.0
-    error: str = ""
-
-
-def sources(project: Project, found: Iterable[Freshly], call: Call, elapsed: float) -> dict[str, Any]:
+def sources(project: Project, found: Iterable[Fresh], call: Call, elapsed: float) -> dict[str, Any]:
     """The artifact."""
     return {
         "metadata": metadata("sources", VERSION, call),
@@ -34,23 +26,29 @@ def sources(project: Project, found: Iterable[Freshly], call: Call, elapsed: flo
     }
 
 
-def _result(project: Project, fresh: Freshly) -> Mapping[str, Any]:
+def _result(project: Project, fresh: Fresh) -> Mapping[str, Any]:
     if fresh.status == "runtime error":
         return {"unique_id": fresh.unique_id, "error": fresh.error, "status": fresh.status}
-    begun = fresh.asked - fresh.seconds
+    asked = datetime.fromisoformat(fresh.asked)
+    newest = datetime.fromisoformat(fresh.newest) if fresh.newest else NO_ROWS
+    begun = _iso(asked - timedelta(seconds=fresh.seconds))
     criteria = freshness(project.sources[fresh.unique_id]) or {"warn_after": None, "error_after": None, "filter": None}
     return {
         "unique_id": fresh.unique_id,
-        "max_loaded_at": iso(fresh.newest),
-        "snapshotted_at": iso(fresh.asked),
-        "max_loaded_at_time_ago_in_s": fresh.asked - fresh.newest,
+        "max_loaded_at": newest.isoformat(timespec="microseconds") + "+00:00",
+        "snapshotted_at": asked.isoformat(timespec="microseconds") + "+00:00",
+        "max_loaded_at_time_ago_in_s": (asked - newest).total_seconds(),
         "status": fresh.status,
         "criteria": criteria,
         "adapter_response": {},
         "timing": [
-            {"name": "compile", "started_at": iso(begun), "completed_at": iso(begun)},
-            {"name": "execute", "started_at": iso(begun), "completed_at": iso(fresh.asked)},
+            {"name": "compile", "started_at": begun, "completed_at": begun},
+            {"name": "execute", "started_at": begun, "completed_at": _iso(asked)},
         ],
         "thread_id": "Thread-1",
         "execution_time": fresh.seconds,
     }
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds") + "Z"

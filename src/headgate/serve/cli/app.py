@@ -52,9 +52,9 @@ def root(
 @cache
 def whole() -> typer.Typer:
     """The command table with every command in it."""
-    from headgate.serve.cli import build_commands, look_commands, project_commands, repair_commands
+    from headgate.serve.cli import artifact_commands, build_commands, look_commands, project_commands, repair_commands
 
-    for module in (project_commands, build_commands, look_commands, repair_commands):
+    for module in (project_commands, build_commands, look_commands, repair_commands, artifact_commands):
         module.register(app)
     return app
 

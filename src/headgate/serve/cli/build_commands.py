@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -16,6 +16,9 @@ from headgate.serve.cli.screen import Screen, counted, duration, money, one_line
 from headgate.spec.errors import EXIT_BLOCKED, EXIT_DONE, EXIT_WORLD
 from headgate.spec.events import RunResult
 from headgate.spec.steps import Plan, Step
+
+if TYPE_CHECKING:
+    from headgate.serve.artifacts.writing import Artifacts
 
 STOPPED_ROWS = 3
 SAMPLE_COLUMNS = 7
@@ -118,6 +121,7 @@ def _show_changes(screen: Screen, todo: tuple[Step, ...]) -> None:
 
 
 def run(
+    ctx: typer.Context,
     select: o.Select = None,
     exclude: o.Exclude = None,
     project: o.Project = ".",
@@ -137,9 +141,12 @@ def run(
     """Land the sources, build what is new or changed, gate it, publish what passed in one commit."""
     if dry_run:
         return plan(select, exclude, project, env, variables, full_refresh, since, until, output)
+    from headgate.serve.artifacts.writing import Artifacts
+
     o.span(since, until)
     screen = Screen(output)
     with opened(project, env, variables) as session:
+        artifacts = Artifacts(session, ctx.info_name or "run", {"select": list(select or ()), "exclude": list(exclude or ())})
         result = session.run(
             select or (),
             exclude=exclude or (),
@@ -151,9 +158,18 @@ def run(
             fail_fast=fail_fast,
             threads=threads,
             wait_seconds=wait,
-            listeners=(Follow(screen, quiet=screen.as_json),),
+            listeners=(Follow(screen, quiet=screen.as_json), artifacts),
         )
+        leave_artifacts(screen, artifacts, result, session.select(select or (), exclude or ()))
     finish(screen, result)
+
+
+def leave_artifacts(screen: Screen, artifacts: Artifacts, result: RunResult, selected: tuple[str, ...]) -> None:
+    """Write the run's artifacts. What is published is published: that they cannot be written is told, and no failure of the run."""
+    try:
+        artifacts.after_run(result, selected)
+    except OSError as error:
+        screen.say(f"[yellow]The artifacts are not written:[/yellow] {escape(str(error))}")
 
 
 def finish(screen: Screen, result: RunResult) -> None:
@@ -242,7 +258,12 @@ def snapshot(project: o.Project = ".", env: o.Environment = "", output: o.Output
 
 
 def _only(selector: str, project: str, env: str, full_refresh: bool, output: str) -> None:
+    from headgate.serve.artifacts.writing import Artifacts
+
     screen = Screen(output)
     with opened(project, env) as session:
-        result = session.run((selector,), full_refresh=full_refresh, listeners=(Follow(screen, quiet=screen.as_json),))
+        artifacts = Artifacts(session, selector.rpartition(":")[2], {"full_refresh": full_refresh})
+        listeners = (Follow(screen, quiet=screen.as_json), artifacts)
+        result = session.run((selector,), full_refresh=full_refresh, listeners=listeners)
+        leave_artifacts(screen, artifacts, result, session.select((selector,)))
     finish(screen, result)
