@@ -151,9 +151,14 @@ class StagingAdapter(Adapter):
             return match
         if len(parts) == 1 and parts[0].lower() in self._temporary:
             return match
-        if len(parts) > 1 and parts[0] in (self._workspace.catalog, *_TEMPORARY):
+        if len(parts) > 1 and parts[0] in (self._workspace.catalog, *_TEMPORARY) and not self._of_another(parts):
             return match
         raise self._mistake(statement, f"{match['name']} does not stand in staging")
+
+    def _of_another(self, parts: list[str]) -> bool:
+        """Whether the name is that of another model's staged rows."""
+        relation = Relation(*parts[-2:])
+        return self._workspace.is_staged(relation) and relation not in self.made and relation != self._job.node.relation
 
     def _note(self, statement: str, change: re.Match[str]) -> None:
         """Keep what a statement has made, dropped or renamed."""

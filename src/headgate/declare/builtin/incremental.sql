@@ -37,7 +37,7 @@ where {% for key in keys %}DBT_INCREMENTAL_SOURCE.{{ key }} = DBT_INCREMENTAL_TA
 {%- endmacro %}
 {% macro default__get_merge_sql(target, source, unique_key, dest_columns, incremental_predicates=none) -%}
 {%- set on = normalize_incremental_predicates(incremental_predicates) -%}
-{%- for key in [unique_key] if unique_key is string else unique_key or [] -%}
+{%- for key in ([unique_key] if unique_key is string else (unique_key or [])) -%}
 {%- do on.append(get_merge_unique_key_match('DBT_INTERNAL_SOURCE.' ~ key, 'DBT_INTERNAL_DEST.' ~ key)) -%}
 {%- endfor -%}
 {%- set updated = get_merge_update_columns(config.get('merge_update_columns'), config.get('merge_exclude_columns'), dest_columns) -%}
