@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -56,13 +57,14 @@ class Days:
     waiting: list[int] = field(default_factory=list)
 
     @staticmethod
-    def create(root: Path) -> Days:
+    def create(root: Path, models: Sequence[str] = tuple(MODELS)) -> Days:
         """A fresh project with a first file."""
         for folder in ("models", "sources", "landing"):
             (root / folder).mkdir(parents=True)
         (root / "headgate.yml").write_text(PROJECT)
         (root / "sources" / "shop.yml").write_text(SOURCES)
-        for name, (config, sql) in MODELS.items():
+        for name in models:
+            config, sql = MODELS[name]
             (root / "models" / f"{name}.sql").write_text(f"{{{{ config({config}) }}}}\n{sql}\n")
         days = Days(root)
         days.put(1, [(1, 2, 1)])
