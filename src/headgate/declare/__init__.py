@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from headgate.declare.loading import Loaded
+    from headgate.declare.selection import Prior
     from headgate.spec.project import Project
 
 
@@ -21,14 +22,17 @@ def load(root: str, *, environment: str = "", variables: Mapping[str, Any] | Non
     return load_project(root, environment=environment, variables=variables or {}, use_cache=use_cache)
 
 
-def select(project: Project, expressions: Sequence[str], exclude: Sequence[str] = ()) -> tuple[str, ...]:
+def select(
+    project: Project, expressions: Sequence[str], exclude: Sequence[str] = (), prior: Prior | None = None
+) -> tuple[str, ...]:
     """The unique ids that dbt's selector `expressions` name, in the project's order, less those that `exclude` names.
 
-    No expressions: everything that can be selected. Raises UsageError with the nearest name for a name that does not exist.
+    No expressions: everything that can be selected. `prior` answers what compares with an earlier run (`declare.prior`).
+    Raises UsageError with the nearest name for a name that does not exist.
     """
     from headgate.declare.selection import select as select_nodes
 
-    return select_nodes(project, expressions, exclude)
+    return select_nodes(project, expressions, exclude, prior)
 
 
 def digest(root: str) -> str:

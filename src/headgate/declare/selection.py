@@ -45,19 +45,23 @@ class Chosen:
     nothing: tuple[str, ...] = ()
 
 
-def select(project: Project, expressions: Sequence[str], exclude: Sequence[str] = ()) -> tuple[str, ...]:
+def select(
+    project: Project, expressions: Sequence[str], exclude: Sequence[str] = (), prior: Prior | None = None
+) -> tuple[str, ...]:
     """See `headgate.declare.select`."""
-    field = _field(project, None, tests=False)
+    field = _field(project, prior, tests=False)
     if expressions:
         chosen = field.select(union_of(expressions, "empty"))
     else:
         chosen = {*project.nodes, *project.sources}
-    if expressions and field.nothing and not (project.dbt and chosen):
-        _nothing(project, field.nothing[0])
+    unknown = [text for text in field.nothing if not _compares(text)]
+    if expressions and unknown and not (project.dbt and chosen):
+        _nothing(project, unknown[0])
     field.nothing.clear()
     chosen -= field.select(union_of(exclude, "empty"))
-    if field.nothing and not project.dbt:
-        _nothing(project, field.nothing[0])
+    unknown = [text for text in field.nothing if not _compares(text)]
+    if unknown and not project.dbt:
+        _nothing(project, unknown[0])
     return tuple(unique_id for unique_id in field.things if unique_id in chosen and unique_id not in project.resources)
 
 
@@ -167,6 +171,11 @@ def _named(thing: Thing, wanted: Criterion) -> bool:
     if isinstance(thing, UnitTest):
         return wanted.method in ("unit_test", "test_type", "test_name", "resource_type", "tag") or thing.name == wanted.value
     return not isinstance(thing, Resource) or wanted.method in SELECTABLE
+
+
+def _compares(text: str) -> bool:
+    """Whether a selection compares with an earlier run: that nothing has changed since is no mistake."""
+    return any(f"{method}:" in text for method in GIVEN)
 
 
 def _nothing(project: Project, text: str) -> None:

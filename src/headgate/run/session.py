@@ -35,6 +35,8 @@ from headgate.state import State, open_state
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from headgate.declare.selection import Prior
+
 
 def open_session(project: str = ".", *, environment: str = "", variables: Mapping[str, Any] | None = None) -> Session:
     """Open the project in folder `project` for `environment` (left out: "dev", or what a dbt project's profile names).
@@ -54,6 +56,7 @@ class Session:
         self.files_digest = loaded.digest
         self.variables = dict(variables)
         self.secrets = Secrets(self.project.secrets, root=root)
+        self.prior: Prior | None = None  # what selections of `state:` and `result:` compare with
         self.listeners: tuple[Listener, ...] = ()  # told the events of every call, beside those that a call names
         self._lake: Lake | None = None
         self._state: State | None = None
@@ -116,7 +119,7 @@ class Session:
         """Unique ids that the expressions (dbt's grammar) select; everything by default."""
         if not expressions and not exclude:
             return (*self.project.nodes, *self.project.sources)
-        return tuple(select(self.project, tuple(expressions), exclude=tuple(exclude)))
+        return tuple(select(self.project, tuple(expressions), tuple(exclude), self.prior))
 
     def plan(
         self,

@@ -143,3 +143,18 @@ def test_a_run_with_nothing_to_do_tells_that_all_is_well(built: dict[str, Path])
     assert {(r["status"], r["message"]) for r in results if r["unique_id"] == "seed.shop.raw_orders"} == {
         ("success", "up to date")
     }
+
+
+def test_a_run_takes_what_an_earlier_one_left_undone(tmp_path: Path) -> None:
+    folder = shop(tmp_path / "shop", amount="-5")
+    headgate(folder, "build", code=3)
+    shutil.copytree(folder / "target", folder / "before")
+    said = json.loads(headgate(folder, "plan", "state:modified", "--state", "before", "-o", "json"))
+    assert {step["action"] for step in said["steps"]} == {"none"}
+    (folder / "models" / "staging" / "stg_orders.sql").write_text(
+        "select id as order_id, customer, 1.0::double as amount from {{ ref('raw_orders') }}"
+    )
+    for selection, expected in (("state:modified+", {"stg_orders", "fct_orders"}), ("result:error", {"fct_orders"})):
+        said = json.loads(headgate(folder, "plan", selection, "--state", "before", "-o", "json"))
+        todo = {step["unique_id"].split(".")[2] for step in said["steps"] if step["action"] != "none"}
+        assert expected <= todo

@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headgate.declare.prior import Prior
 from headgate.serve.artifacts.catalog import Standing, catalog
 from headgate.serve.artifacts.compiled import compiled_files, run_files
 from headgate.serve.artifacts.frame import target_path
@@ -36,6 +37,13 @@ if TYPE_CHECKING:
 _INCREMENTAL = ("incremental", "intervals")
 ASKING = re.compile(r"\bexecute\b|\brun_query\b|\bstatement\b|\bload_result\b|\bgraph\.|adapter\.(?:get|list|check)_")
 """What a template says that asks the database while it is rendered: its SQL is known in a run alone."""
+
+
+def compare_with(session: Session, folder: str) -> None:
+    """Let the session's selections compare with the artifacts in `folder`; with none, for an empty name."""
+    if folder:
+        target = Path(session.project.root, target_path(session.project))
+        session.prior = Prior(Path(folder).resolve(), lambda: Artifacts(session, "parse").parsed(), target)
 
 
 def wanted(root: str) -> bool:
@@ -61,8 +69,9 @@ class Artifacts:
             self._builds[event.step] = str(event.data.get("build") or "full")
 
     def parsed(self) -> dict[str, Any]:
-        """The manifest, made of what is declared alone."""
-        return self._made({})
+        """The manifest, made of what is declared alone, as it is read from its file."""
+        found: dict[str, Any] = json.loads(json.dumps(self._made({}), default=str))
+        return found
 
     def after_parse(self) -> None:
         """Write the manifest and the semantic manifest."""

@@ -47,13 +47,15 @@ def compile_sql(
     project: o.Project = ".",
     env: o.Environment = "",
     variables: o.Variables = "",
+    state: o.State = "",
 ) -> None:
     """Show the SQL of models as it would run now; a dbt project gets it in target/compiled too. Nothing is built."""
     from headgate.run.compiling import compile_nodes
-    from headgate.serve.artifacts.writing import Artifacts
+    from headgate.serve.artifacts.writing import Artifacts, compare_with
 
     screen = Screen()
     with opened(project, env, variables) as session:
+        compare_with(session, state)
         artifacts = Artifacts(session, "compile")
         compiled = compile_nodes(session, session.select(select or (), exclude or ()))
         artifacts.after_compile(compiled)
@@ -87,14 +89,16 @@ def source_freshness(
     project: o.Project = ".",
     env: o.Environment = "",
     variables: o.Variables = "",
+    state: o.State = "",
     output: o.Output = "text",
 ) -> None:
     """How old the newest row of each source's table is, against the limits declared for it."""
     from headgate.serve.answers.freshness import freshness
-    from headgate.serve.artifacts.writing import Artifacts
+    from headgate.serve.artifacts.writing import Artifacts, compare_with
 
     screen = Screen(output)
     with opened(project, env, variables) as session:
+        compare_with(session, state)
         artifacts = Artifacts(session, "freshness")
         found = freshness(session, session.select(select or (), exclude or ()) if select or exclude else ())
         artifacts.after_freshness(found)

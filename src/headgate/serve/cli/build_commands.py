@@ -45,12 +45,16 @@ def plan(
     full_refresh: o.FullRefresh = False,
     since: o.From = None,
     until: o.To = None,
+    state: o.State = "",
     output: o.Output = "text",
 ) -> None:
     """What would run, and why; nothing is changed."""
+    from headgate.serve.artifacts.writing import compare_with
+
     o.span(since, until)
     screen = Screen(output)
     with opened(project, env, variables) as session:
+        compare_with(session, state)
         made = session.plan(
             select or (), exclude=exclude or (), full_refresh=full_refresh, interval_from=since, interval_to=until
         )
@@ -136,16 +140,18 @@ def run(
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Begin nothing new after the first failure.")] = False,
     threads: o.Threads = None,
     wait: Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for another run of this environment.")] = 3600.0,
+    state: o.State = "",
     output: o.Output = "text",
 ) -> None:
     """Land the sources, build what is new or changed, gate it, publish what passed in one commit."""
     if dry_run:
-        return plan(select, exclude, project, env, variables, full_refresh, since, until, output)
-    from headgate.serve.artifacts.writing import Artifacts
+        return plan(select, exclude, project, env, variables, full_refresh, since, until, state, output)
+    from headgate.serve.artifacts.writing import Artifacts, compare_with
 
     o.span(since, until)
     screen = Screen(output)
     with opened(project, env, variables) as session:
+        compare_with(session, state)
         artifacts = Artifacts(session, ctx.info_name or "run", {"select": list(select or ()), "exclude": list(exclude or ())})
         result = session.run(
             select or (),

@@ -23,6 +23,9 @@ Select = Annotated[
     list[str] | None, typer.Argument(help="What to take: names, tag:…, path:…, +parents, children+.", show_default="everything")
 ]
 Exclude = Annotated[list[str] | None, typer.Option("--exclude", help="What to leave out.")]
+State = Annotated[
+    str, typer.Option("--state", help="The folder with the artifacts that state:, result: and source_status: compare with.")
+]
 FullRefresh = Annotated[bool, typer.Option("--full-refresh", help="Build incremental tables anew from the beginning.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Steps at once.", show_default="the project's, or 2")]
 From = Annotated[str | None, typer.Option("--from", help="First moment of the intervals to build (ISO date or time).")]
