@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from headgate.declare import keys, shapes
+from headgate.declare import keys
 from headgate.declare.access import check_access
 from headgate.declare.cache import store
 from headgate.declare.checks import CheckReader, subjects
 from headgate.declare.configs import check_folder_configs
 from headgate.declare.contracts import contract_checks, enforced
-from headgate.declare.document import Entry, read
+from headgate.declare.document import Entry
 from headgate.declare.drafts import Draft
 from headgate.declare.exposures import read_exposures
 from headgate.declare.folders import Files, find_files, read_text
@@ -24,6 +24,7 @@ from headgate.declare.memory import Memory, context_of, key_of
 from headgate.declare.mistakes import Mistakes
 from headgate.declare.models import ask, existing_folders, find_drafts, folder_names, seed_hash
 from headgate.declare.naming import check_relations, name_relations
+from headgate.declare.packages import FILES, wanted_in
 from headgate.declare.properties import Properties, columns_of, constraints_of, read_properties, tags_of
 from headgate.declare.quick import environment_of, last_reading, signature
 from headgate.declare.reading import Reading
@@ -180,23 +181,18 @@ def _checks(
 def _check_packages(reading: Reading) -> None:
     """Packages that `packages.yml` names but nobody has filled in."""
     settings, m = reading.settings, reading.mistakes
+    if not any(name in reading.files.stamps for name in FILES):
+        return
     install = settings.folders["packages-install-path"][0]
-    installed = {p.name for p in reading.files.packages}
-    for name in ("packages.yml", "dependencies.yml"):
-        text = read_text(settings.root, name, m) if name in reading.files.stamps else None
-        for item in shapes.entries(read(text, name, m) or Entry(name), "packages", m) if text is not None else ():
-            wanted = item.get("package")
-            package = wanted.rpartition("/")[2] if isinstance(wanted, str) else None
-            if package in installed or (package is None and len(installed) > 1):
-                continue  # a git or local package tells its name only once it is there
-            what = f"package '{package or item.get('git') or item.get('local')}' is not in {install}/"
-            m.add(
-                "HG-D090",
-                item.location,
-                what,
-                expected="the package's files",
-                todo="run: headgate deps, or copy the folder there",
-            )
+    installed = {p.name for p in reading.files.packages} - {settings.name}
+    wanted = wanted_in(settings.root, m)
+    unclaimed = installed - {one.short for one in wanted}  # a git or local package tells its name only once it is there
+    for one in wanted:
+        if one.short in installed or unclaimed:
+            continue
+        what = f"package '{one.short if one.kind == 'package' else one.source}' is not in {install}/"
+        todo = "run: headgate deps, or copy the folder there"
+        m.add("HG-D090", one.place, what, expected="the package's files", todo=todo)
 
 
 def _nodes(drafts: list[Draft], reading: Reading) -> dict[str, Node]:

@@ -52,9 +52,16 @@ def root(
 @cache
 def whole() -> typer.Typer:
     """The command table with every command in it."""
-    from headgate.serve.cli import artifact_commands, build_commands, look_commands, project_commands, repair_commands
+    from headgate.serve.cli import (
+        artifact_commands,
+        build_commands,
+        look_commands,
+        project_commands,
+        repair_commands,
+        test_commands,
+    )
 
-    for module in (project_commands, build_commands, look_commands, repair_commands, artifact_commands):
+    for module in (project_commands, build_commands, look_commands, repair_commands, artifact_commands, test_commands):
         module.register(app)
     return app
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -11,7 +11,10 @@ from headgate.serve.cli import options as o
 from headgate.serve.cli.build_commands import show_sample
 from headgate.serve.cli.opening import opened
 from headgate.serve.cli.screen import Markup, Screen, counted, moment, one_line, styled
-from headgate.spec.errors import EXIT_BLOCKED
+from headgate.spec.errors import EXIT_BLOCKED, UsageError
+
+if TYPE_CHECKING:
+    from headgate.declare.selection import Choice
 
 SAMPLE_ROWS = 5
 Table = Annotated[str, typer.Argument(help="schema.table, a model's name, or source.table.")]
@@ -29,14 +32,27 @@ def register(app: typer.Typer) -> None:
 def ls(
     select: o.Select = None,
     exclude: o.Exclude = None,
+    selector: o.Selector = None,
+    resource_type: o.ResourceTypes = None,
+    exclude_resource_type: o.ExcludeResourceTypes = None,
+    indirect: o.Indirect = "eager",
+    names: Annotated[
+        str | None,
+        typer.Option("--names", help="One name a line, as dbt ls does it: selector, name or path.", show_default="a table"),
+    ] = None,
     project: o.Project = ".",
     env: o.Environment = "",
     output: o.Output = "text",
 ) -> None:
-    """List sources and models with their state."""
+    """List sources and models with their state; with --names, --selector or --resource-type everything that is selected, by name."""
+    from headgate.declare.selection import Choice
     from headgate.serve.answers.tables import listed
 
     screen = Screen(output)
+    if names or selector or resource_type or exclude_resource_type:
+        kinds, but = tuple(resource_type or ()), tuple(exclude_resource_type or ())
+        choice = Choice(tuple(select or ()), tuple(exclude or ()), selector, kinds, but, indirect)
+        return _names(screen, choice, names or "selector", project, env)
     with opened(project, env) as session:
         lines = listed(session, tuple(select or ()), tuple(exclude or ()))
     rows = [
@@ -48,6 +64,26 @@ def ls(
         s.table(("dataset", "kind", "status", "rows", "owner", "published"), rows)
         if not rows:
             s.say("The project has no sources and no models yet. Begin with: headgate new source NAME")
+
+    screen.answer(lines, draw)
+
+
+def _names(screen: Screen, choice: Choice, form: str, project: str, env: str) -> None:
+    """What a choice means, one name a line."""
+    from headgate.declare.selection import choose
+    from headgate.serve.answers.listing import FORMS, listed_names
+
+    if form not in FORMS:
+        raise UsageError(f"--names is '{form}'", expected="one of " + ", ".join(FORMS))
+    with opened(project, env) as session:
+        chosen = choose(session.project, choice)
+        lines = listed_names(session.project, chosen.ids)
+    for text in chosen.nothing:
+        screen.say(f"[yellow]'{escape(text)}' selects nothing.[/yellow]")
+
+    def draw(s: Screen) -> None:
+        for line in dict.fromkeys(str(getattr(found, form)) for found in lines):
+            s.line(escape(line))
 
     screen.answer(lines, draw)
 

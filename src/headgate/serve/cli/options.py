@@ -23,6 +23,13 @@ Select = Annotated[
     list[str] | None, typer.Argument(help="What to take: names, tag:…, path:…, +parents, children+.", show_default="everything")
 ]
 Exclude = Annotated[list[str] | None, typer.Option("--exclude", help="What to leave out.")]
+Selector = Annotated[str | None, typer.Option("--selector", help="A selector of selectors.yml, instead of what is named here.")]
+ResourceTypes = Annotated[list[str] | None, typer.Option("--resource-type", help="Only this kind: model, test, source, ….")]
+ExcludeResourceTypes = Annotated[list[str] | None, typer.Option("--exclude-resource-type", help="All but this kind.")]
+Indirect = Annotated[
+    str,
+    typer.Option("--indirect-selection", help="Which tests come along with what they test: eager, cautious, buildable, empty."),
+]
 State = Annotated[
     str, typer.Option("--state", help="The folder with the artifacts that state:, result: and source_status: compare with.")
 ]
