@@ -264,6 +264,11 @@ class Bound:
     def __init__(self, scope: Scope, package: str, name: str, file: MacroFile) -> None:
         self._scope, self._package, self._name, self._file = scope, package, name, file
 
+    @property
+    def package(self) -> str:
+        """The package that the macro is of."""
+        return self._package
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self._scope.used.add((self._package, self._name))
         macro = getattr(self._scope.module(self._file), hidden(self._name))

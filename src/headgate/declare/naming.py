@@ -7,7 +7,7 @@ from typing import Any
 
 from headgate.declare.context import Recorder
 from headgate.declare.drafts import Draft
-from headgate.declare.macros import Bound
+from headgate.declare.macros import BUILTIN, Bound, Macros
 from headgate.declare.mistakes import Mistakes
 from headgate.declare.models import model_names
 from headgate.declare.reading import Reading
@@ -19,7 +19,7 @@ from headgate.spec.names import Relation
 def name_relations(drafts: Iterable[Draft], reading: Reading) -> None:
     """Set each draft's relation."""
     macros = reading.macros
-    own = {n for n in ("generate_schema_name", "generate_alias_name", "generate_database_name") if macros.overridden(n)}
+    own = {n for n in ("generate_schema_name", "generate_alias_name", "generate_database_name") if _rewritten(macros, n)}
     for draft in drafts:
         custom = draft.value("schema") or draft.value("target_schema") or _layer(draft, reading)
         alias = draft.value("alias") or draft.alias
@@ -33,6 +33,11 @@ def name_relations(drafts: Iterable[Draft], reading: Reading) -> None:
             )
             name = _own("generate_alias_name", alias, draft, reading) if "generate_alias_name" in own else draft.relation.name
             draft.relation = Relation(schema, name)
+
+
+def _rewritten(macros: Macros, name: str) -> bool:
+    """Whether the project or a package has its own macro for naming: by the name itself, or for the built-in one to dispatch to."""
+    return macros.overridden(name) or macros.rewritten(name)
 
 
 def _layer(draft: Draft, reading: Reading) -> str | None:
@@ -52,11 +57,12 @@ def default_schema(custom: Any, settings: Settings) -> str:
 
 def _own(macro: str, given: Any, draft: Draft, reading: Reading) -> str:
     """What the project's own macro says."""
-    names = reading.bind(dict(reading.constants), reading.settings.name)
+    here = draft.package if macro in reading.macros.packages.get(draft.package, {}) else reading.settings.name
+    names = reading.bind(dict(reading.constants), here)
     names["var"] = reading.names(draft.package, Recorder(), {})["var"]
     bound = names[MACROS].find(macro)
     fallback = draft.relation.schema if macro == "generate_schema_name" else draft.relation.name
-    if not isinstance(bound, Bound):
+    if not isinstance(bound, Bound) or (bound.package == BUILTIN and not reading.macros.rewritten(macro)):
         return fallback
     node = model_names(draft)
     try:

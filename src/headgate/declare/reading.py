@@ -53,6 +53,7 @@ class Reading:
             "dbname": s.lake.name,
             "type": "duckdb",
             "schema_prefix": s.schema_prefix,
+            "joins_schemas": s.dbt,
         }
         target = Names(**{**said, **known})
         here = {"target": target, "project_name": s.name, "database": s.lake.name, "schema": known["schema"]}

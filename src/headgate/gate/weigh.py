@@ -145,23 +145,29 @@ def _compile(subject: Subject, spec: CheckSpec, rows_sql: str, tools: Tools) -> 
 
 def _by_macro(subject: Subject, spec: CheckSpec, rows_sql: str, tools: Tools) -> tuple[CheckSpec, CompiledCheck]:
     """A generic test of the project: its macro gets `model`, and may say `config(…)` for what the test's own place leaves open."""
-    model: object = _where(rows_sql, spec.where) if spec.where else rows_sql
-    if not spec.where and "." in subject.dataset:  # a relation to ask for its columns, which prints as the rows to weigh
+    said = _Said({"where": spec.where, **spec.config})
+    names = {**tools.runtime, "config": said}
+    model: object = rows_sql
+    if "." in subject.dataset:  # a relation to ask for its columns, which prints as the rows to weigh
         schema, _, name = subject.dataset.partition(".")
         model = TemplateRelation(tools.database, schema, name, "table", rows_sql)
+    if tools.templates.has_macro("get_where_subquery"):  # as in dbt, where a project may have its own
+        model = tools.templates.call_macro("get_where_subquery", {"relation": model}, names)
+    elif spec.where:
+        model = _where(rows_sql, spec.where)
     arguments = {"model": model, **({"column_name": spec.column} if spec.column else {}), **spec.arguments}
-    said = _Said()
-    text = tools.templates.call_macro(spec.kind.removeprefix("macro:"), arguments, {**tools.runtime, "config": said})
+    text = tools.templates.call_macro(spec.kind.removeprefix("macro:"), arguments, names)
     kept = {k: v for k, v in said.values.items() if k in _OF_A_MACRO and k not in spec.config}
     spec = replace(spec, **kept)
     return spec, CompiledCheck(failures_sql=str(text).strip().rstrip(";"), message=f"test {spec.name} found something")
 
 
 class _Said:
-    """`config` inside a test's macro: keeps what it is called with."""
+    """`config` inside a test's macro: keeps what it is called with, over what the test's place says."""
 
-    def __init__(self) -> None:
+    def __init__(self, placed: Mapping[str, Any]) -> None:
         self.values: dict[str, Any] = {}
+        self._placed = placed
 
     def __call__(self, **said: Any) -> str:
         self.values.update(said)
@@ -169,7 +175,8 @@ class _Said:
 
     def get(self, name: str, default: Any = None, validator: Any = None) -> Any:
         """What was said, or `default`."""
-        return self.values.get(name, default)
+        found = self.values.get(name, self._placed.get(name))
+        return default if found is None else found
 
 
 def _scan(weighings: Sequence[_Weighing], cursor: Cursor) -> dict[int, tuple[int, Any, float]]:

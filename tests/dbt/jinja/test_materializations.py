@@ -14,24 +14,6 @@ Write = Callable[..., Path]
 ORDERS = "select * from (values (1, 'open', 10), (2, 'paid', 20)) as v(id, state, amount)"
 
 
-@pytest.fixture
-def jinja_project(tmp_path: Path) -> Write:
-    """A dbt project of the files given, under `root`."""
-
-    def write(**files: str) -> Path:
-        said = {"dbt_project.yml": "name: shop\nversion: '1'\nprofile: shop\n", "profiles.yml": _PROFILE, **files}
-        for path, text in said.items():
-            target = tmp_path / path.replace("__", "/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, encoding="utf-8")
-        return tmp_path
-
-    return write
-
-
-_PROFILE = "shop:\n  target: dev\n  outputs:\n    dev: {type: duckdb, path: shop.duckdb, schema: main}\n"
-
-
 def run(root: Path, *, full_refresh: bool = False) -> dict[str, str]:
     """Run the project; the status of each step by the node's name."""
     with headgate.open(str(root)) as session:
