@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headgate.spec.names import Column, quote_ident
 from headgate.transform.job import Job
@@ -38,8 +38,10 @@ def reconcile(job: Job, have: tuple[Column, ...], target: tuple[Column, ...]) ->
     rule = str(job.node.config.get("on_schema_change") or "ignore")
     if rule == "fail":
         raise _refused(job, added, missing, retyped)
+    cast = tuple(f"{old.name} is cast from {new.type} to {old.type}, which the table has" for old, new in retyped)
     if rule == "append_new_columns":
-        return appended(target, added)
+        shape = appended(target, added)
+        return replace(shape, notes=shape.notes + _said("that the query has no more, empty in new rows", missing) + cast)
     if rule == "sync_all_columns":
         return _synced(target, added, missing, retyped)
     if missing:
@@ -50,7 +52,7 @@ def reconcile(job: Job, have: tuple[Column, ...], target: tuple[Column, ...]) ->
             code="HG-T031",
         )
     notes = (f"columns left out by on_schema_change ignore: {', '.join(c.name for c in added)}",) if added else ()
-    return Shape(target, notes=notes)
+    return Shape(target, notes=notes + cast)
 
 
 def _refused(
