@@ -12,12 +12,13 @@ from headgate.spec.project import Node, Project
 from headgate.spec.staged import REPLACE, RowCounts, Staged
 from headgate.transform.job import Job
 
-_INTEGER = r"^\s*[+-]?[0-9]+\s*$"
+_INTEGER = r"^\s*[+-]?[0-9]+(_[0-9]+)*(\.0*)?\s*$"  # 2.0 is whole to dbt
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
-_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-_MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?$"
-_ZONED = r"(Z|[0-9][+-][0-9]{2}(:?[0-9]{2})?)$"
-_INTEGER_MAX = 2**31 - 1
+_DATE = r"^\s*[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}\s*$"
+_SPACED = r"^\s*[0-9]{4}-[0-9]{1,2}-[0-9]{1,2} [0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}\s*$"
+_ISO = r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?\s*$"
+_ZONED = r"(Z|[0-9][+-][0-9]{2}(:?[0-9]{2})?)\s*$"
+_INTEGERS = (-(2**31), 2**31 - 1)
 
 
 def build(job: Job) -> Staged:
@@ -81,16 +82,20 @@ def _kind(column: str) -> str:
     """An aggregate that names the type of a column of text."""
     value = _value(column)
     whole = f"coalesce(bool_and(regexp_matches({value}, {quote_literal(_INTEGER)})), true)"
-    small = f"coalesce(max(abs(try_cast({value} AS DOUBLE))), 0) <= {_INTEGER_MAX}"
+    number_of = f"try_cast(trim({value}) AS DOUBLE)"
+    small = f"coalesce(min({number_of}), 0) >= {_INTEGERS[0]} AND coalesce(max({number_of}), 0) <= {_INTEGERS[1]}"
     huge = f"count(*) FILTER (WHERE {value} IS NOT NULL AND try_cast(trim({value}) AS BIGINT) IS NULL) = 0"
     there = f"FILTER (WHERE {value} IS NOT NULL)"
     number = f"bool_and(regexp_matches({value}, {quote_literal(_NUMBER)}))"
-    date = f"bool_and(regexp_matches({value}, {quote_literal(_DATE)}) AND try_cast({value} AS DATE) IS NOT NULL) {there}"
-    at = f"bool_and(regexp_matches({value}, {quote_literal(_MOMENT)}) AND try_cast({value} AS TIMESTAMPTZ) IS NOT NULL) {there}"
+    date = f"bool_and(regexp_matches({value}, {quote_literal(_DATE)}) AND try_cast(trim({value}) AS DATE) IS NOT NULL) {there}"
+    at = " OR ".join(
+        f"bool_and(regexp_matches({value}, {quote_literal(form)}) AND try_cast(trim({value}) AS TIMESTAMPTZ) IS NOT NULL) {there}"
+        for form in (_SPACED, _ISO)  # one spelling for the whole column, as in dbt: a mixture is text
+    )
     boolean = f"bool_and(lower(trim({value})) IN ('true', 'false'))"
     return (
         f"CASE WHEN {whole} AND {small} THEN 'INTEGER' WHEN {whole} AND {huge} THEN 'BIGINT' WHEN {number} THEN 'DOUBLE' "
-        f"WHEN {date} THEN 'DATE' WHEN {at} THEN 'TIMESTAMP' WHEN {boolean} THEN 'BOOLEAN' ELSE 'VARCHAR' END"
+        f"WHEN {date} THEN 'DATE' WHEN ({at}) THEN 'TIMESTAMP' WHEN {boolean} THEN 'BOOLEAN' ELSE 'VARCHAR' END"
     )
 
 
