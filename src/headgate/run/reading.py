@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from headgate.run.session import Session
+
+_MISSING = re.compile(r'Table with name "?([^"\s]+?)"? does not exist')
 
 
 def plan(
@@ -64,9 +68,26 @@ def query(lake: Lake, sql: str) -> pa.Table:
             )
         return cursor.execute(text).to_arrow_table()
     except duckdb.Error as error:
-        raise UsageError(f"the query does not run: {error}", todo="see the tables: headgate ls") from error
+        raise _not_run(lake, error) from error
     finally:
         cursor.close()
+
+
+def _not_run(lake: Lake, error: duckdb.Error) -> UsageError:
+    """What is wrong with a query; for a table that does not exist the nearest of those that do."""
+    missing = _MISSING.search(str(error))
+    if missing is None:
+        return UsageError(
+            f"the query does not run: {error}", todo="see the tables: headgate ls; their columns: headgate show TABLE"
+        )
+    name = missing[1]
+    by_spelling = {s: n for n in lake.relations() if not n.startswith("headgate.") for s in (n, n.rpartition(".")[2])}
+    near = dict.fromkeys(by_spelling[s] for s in get_close_matches(name, by_spelling, n=4))
+    return UsageError(
+        f"there is no table '{name}' to query",
+        expected="one of " + ", ".join(near) if near else "schema.table of a published table",
+        todo="see the tables: headgate ls",
+    )
 
 
 def query_at(session: Session, sql: str, at: str) -> pa.Table:

@@ -69,7 +69,7 @@ def whole() -> typer.Typer:
 def run_app() -> None:
     """Run the command line; every error of ours ends in its exit code, with the next command to try."""
     try:
-        code = whole()(_profile_first(sys.argv[1:]), standalone_mode=False)
+        code = whole()(_profile_first(sys.argv[1:]), standalone_mode=False, prog_name="headgate")
         sys.exit(code if isinstance(code, int) else 0)
     except HeadgateError as error:
         sys.exit(tell(error))

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from headgate.serve.cli import options as o
+from headgate.serve.cli.completing import sources as source_names
 from headgate.serve.cli.follow import Follow
 from headgate.serve.cli.opening import opened
 from headgate.serve.cli.screen import Screen, counted, duration, money, one_line, size, styled
@@ -232,7 +233,9 @@ def place_of(position: object) -> str:
 
 
 def land(
-    sources: Annotated[list[str] | None, typer.Argument(help="Sources or source.table; everything by default.")] = None,
+    sources: Annotated[
+        list[str] | None, typer.Argument(help="Sources or source.table; everything by default.", autocompletion=source_names)
+    ] = None,
     project: o.Project = ".",
     env: o.Environment = "",
     variables: o.Variables = "",

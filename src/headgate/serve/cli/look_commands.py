@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from headgate.serve.cli import options as o
 from headgate.serve.cli.build_commands import show_sample
+from headgate.serve.cli.completing import tables
 from headgate.serve.cli.opening import opened
 from headgate.serve.cli.screen import Markup, Screen, counted, moment, one_line, styled
 from headgate.spec.errors import EXIT_BLOCKED, UsageError
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from headgate.declare.selection import Choice
 
 SAMPLE_ROWS = 5
-Table = Annotated[str, typer.Argument(help="schema.table, a model's name, or source.table.")]
+Table = Annotated[str, typer.Argument(help="schema.table, a model's name, or source.table.", autocompletion=tables)]
 
 
 def register(app: typer.Typer) -> None:
@@ -181,7 +182,7 @@ def history(
 
 
 def lineage(
-    name: Annotated[str, typer.Argument(help="schema.table, or schema.table.column.")],
+    name: Annotated[str, typer.Argument(help="schema.table, or schema.table.column.", autocompletion=tables)],
     project: o.Project = ".",
     env: o.Environment = "",
     output: o.Output = "text",
@@ -264,7 +265,9 @@ def diff(
 
 
 def check(
-    target: Annotated[str, typer.Argument(help="A table of the project: its checks are weighed on the published rows.")],
+    target: Annotated[
+        str, typer.Argument(help="A table of the project: its checks are weighed on the published rows.", autocompletion=tables)
+    ],
     project: o.Project = ".",
     env: o.Environment = "",
     output: o.Output = "text",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from headgate.serve.cli.completing import models
 from headgate.spec.errors import UsageError
 
 Project = Annotated[str, typer.Option("--project", "-p", help="The project's folder.", show_default="the current folder")]
@@ -20,7 +21,10 @@ Environment = Annotated[
 Output = Annotated[Literal["text", "json"], typer.Option("--output", "-o", help="text or json.")]
 Variables = Annotated[str, typer.Option("--vars", help="Variables as YAML: '{day: 2026-01-01}'.")]
 Select = Annotated[
-    list[str] | None, typer.Argument(help="What to take: names, tag:…, path:…, +parents, children+.", show_default="everything")
+    list[str] | None,
+    typer.Argument(
+        help="What to take: names, tag:…, path:…, +parents, children+.", show_default="everything", autocompletion=models
+    ),
 ]
 Exclude = Annotated[list[str] | None, typer.Option("--exclude", help="What to leave out.")]
 Selector = Annotated[str | None, typer.Option("--selector", help="A selector of selectors.yml, instead of what is named here.")]

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from headgate.serve.cli import options as o
 from headgate.serve.cli.build_commands import finish, show_plan
+from headgate.serve.cli.completing import models, tables
 from headgate.serve.cli.follow import Follow
 from headgate.serve.cli.opening import opened
 from headgate.serve.cli.screen import Screen, counted, duration, size
@@ -27,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 
 def backfill(
-    model: Annotated[str, typer.Argument(help="The incremental model to fill.")],
+    model: Annotated[str, typer.Argument(help="The incremental model to fill.", autocompletion=models)],
     since: Annotated[str, typer.Option("--from", help="First moment (ISO date or time).")],
     until: Annotated[str, typer.Option("--to", help="End, not included.")],
     project: o.Project = ".",
@@ -95,7 +96,7 @@ def reconcile(
 
 
 def restore(
-    table: Annotated[str, typer.Argument(help="schema.table or a model's name.")],
+    table: Annotated[str, typer.Argument(help="schema.table or a model's name.", autocompletion=tables)],
     to: Annotated[str, typer.Option("--to", help="A snapshot id or a time (ISO, UTC).")],
     project: o.Project = ".",
     env: o.Environment = "",
