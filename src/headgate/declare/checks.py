@@ -22,7 +22,7 @@ from headgate.declare.naming import default_schema
 from headgate.declare.properties import Declared, Properties, severity_for, tags_of
 from headgate.declare.reading import Reading
 from headgate.declare.sandbox import TemplateFailed, render
-from headgate.declare.testnames import DBT_ORDER, generic_name, generic_short_name, test_id, test_metadata
+from headgate.declare.testnames import DBT_ORDER, generic_name, generic_short_name, ordinary_metadata, test_id, test_metadata
 from headgate.ports.plugins import manifests
 from headgate.ports.source import Manifest
 from headgate.spec.errors import Location
@@ -362,8 +362,8 @@ class CheckReader:
             where=config.get("where"),
             limit=config.get("limit"),
             failures_table=self._failures_table(alias or name, config),
-            metadata=metadata or {},
-            alias=str(config.get("alias") or alias or name),
+            metadata=metadata if metadata and metadata != ordinary_metadata(kind, attached, column, arguments) else {},
+            alias="" if (config.get("alias") or alias or name) == name else str(config.get("alias") or alias),
             on_fail=str(config.get("on_fail") or "block"),
             tags=tags_of(config.get("tags")),
             meta=config.get("meta") or {},

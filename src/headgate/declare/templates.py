@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.spec.errors import DeclarationError, Diagnostic, Location
 from headgate.spec.project import CheckSpec, Node, Project
-from headgate.spec.templating import TemplateRelation
 
 if TYPE_CHECKING:
     from headgate.declare.reading import Reading
@@ -98,6 +97,8 @@ class ProjectTemplates:
             return self._guarded(lambda: expression(**names), "a macro's argument")
         if isinstance(value, str) and ("{{" in value or "{%" in value):
             return self._guarded(lambda: self._reading.template(value, "a macro's argument").render(names), "a macro's argument")
+        from headgate.spec.templating import TemplateRelation
+
         if isinstance(value, Mapping) and not isinstance(value, TemplateRelation):
             return {k: self._argument(v, names) for k, v in value.items()}
         return [self._argument(v, names) for v in value] if isinstance(value, list | tuple) else value

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from headgate.spec.project import CheckSpec
+
 _NAME_MAX = 63  # longer names are cut and hashed where a relation or a file bears them
 _CUT = 30
 _HASH_LENGTH = 10
@@ -47,6 +49,24 @@ def test_metadata(kind: str, model: str, arguments: Mapping[str, Any]) -> dict[s
     namespace, _, name = kind.rpartition(".")
     kwargs = {**arguments, "model": f"{{{{ get_where_subquery({model}) }}}}"}
     return {"name": name, "kwargs": kwargs, "namespace": namespace or None}
+
+
+def ordinary_metadata(kind: str, attached_to: str | None, column: str | None, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The metadata of a plug-in's test that stands at its column (or table), whose arguments are values, and that has no config."""
+    parts = (attached_to or "").split(".")
+    if attached_to is None or kind.startswith("macro:") or kind == "singular" or not 3 <= len(parts) <= 4:
+        return {}
+    if parts[0] == "source":
+        reference = f"source('{parts[2]}', '{parts[-1]}')"
+    else:
+        reference = f"ref('{parts[2]}', version='{parts[3][1:]}')" if len(parts) == 4 else f"ref('{parts[2]}')"
+    written = {**arguments, **({"column_name": column} if column else {})}
+    return {**test_metadata(kind, reference, written), "column": column, "config": {}}
+
+
+def metadata_of(check: CheckSpec) -> Mapping[str, Any]:
+    """How a generic test is written: name, namespace, kwargs, column, config; empty for a singular one."""
+    return check.metadata or ordinary_metadata(check.kind, check.attached_to, check.column, check.arguments)
 
 
 def test_id(package: str, name: str, metadata: Mapping[str, Any] | None) -> str:

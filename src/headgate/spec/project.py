@@ -194,8 +194,8 @@ class CheckSpec:
     path: str = ""  # relative to the package's folder: of a singular test its file, of a generic one the property file
     config: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
-    alias: str = ""  # the name as a relation or a file bears it: long ones are cut and hashed
-    metadata: Mapping[str, Any] = field(default_factory=dict)  # of a generic test as written: name, kwargs, column, config, …
+    alias: str = ""  # the name as a relation or a file bears it, where it is another: long ones are cut and hashed
+    metadata: Mapping[str, Any] = field(default_factory=dict)  # how a generic test is written; empty: as `declare.testnames` derives it
 
 
 @dataclass(frozen=True, slots=True)

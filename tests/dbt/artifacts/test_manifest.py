@@ -82,7 +82,7 @@ def told(part: str, found: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "part",
-    ["nodes", "sources", "macros", "docs", "exposures", "metrics", "groups", "disabled", "parent_map", "child_map",
+    ["nodes", "sources", "macros", "docs", "exposures", "metrics", "groups", "selectors", "disabled", "parent_map", "child_map",
      "group_map", "saved_queries", "semantic_models", "unit_tests"],
 )  # fmt: skip
 def test_every_part_is_as_dbt_writes_it(pair: dict[str, Any], part: str) -> None:

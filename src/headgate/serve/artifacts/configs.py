@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
+from headgate.declare.testnames import metadata_of
 from headgate.spec.project import CheckSpec, Node, SourceTable
 
 _COMMON: Mapping[str, Any] = {
@@ -72,7 +73,7 @@ def said_config(node: Node) -> dict[str, Any]:
 
 def test_config(check: CheckSpec, beside: Collection[str] = ()) -> dict[str, Any]:
     """The configuration of a data test; `beside` are tags that it has from elsewhere."""
-    own = check.metadata.get("config") or {}
+    own = metadata_of(check).get("config") or {}
     tags = [tag for tag in check.tags if tag not in beside or tag in _texts(own.get("tags"))]
     said = {**check.config, "tags": tags, "meta": dict(check.meta)}
     for key, value, default in (
@@ -81,8 +82,8 @@ def test_config(check: CheckSpec, beside: Collection[str] = ()) -> dict[str, Any
     ):  # fmt: skip
         if value != default:
             said.setdefault(key, value)
-    if check.alias != check.name:
-        said.setdefault("alias", check.alias or None)
+    if check.alias:
+        said.setdefault("alias", check.alias)
     found = _said(_TEST, {key: value for key, value in said.items() if value is not None})
     kept = found["store_failures_as"]
     if kept is None:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
+from headgate.declare.testnames import metadata_of
 from headgate.spec.declared import Constraint
 from headgate.spec.project import CheckSpec, Node
 
@@ -44,7 +45,7 @@ def _printed(c: Constraint, level: str) -> str:
 
 
 def primary_key(node: Node, checks: Iterable[CheckSpec]) -> list[str]:
-    """The columns that identify a row: as a constraint says, else as the tests of uniqueness and presence do."""
+    """The columns that identify a row: as a constraint says, else as `checks`, those attached to the node, do."""
     for declared in node.constraints:
         if declared.type == "primary_key":
             return list(declared.columns)
@@ -54,9 +55,10 @@ def primary_key(node: Node, checks: Iterable[CheckSpec]) -> list[str]:
     unique: dict[str, None] = {}
     present: dict[str, None] = {}
     for check in checks:
-        if check.attached_to != node.unique_id or not check.metadata:
+        if check.kind == "singular":
             continue
-        kwargs, kind = check.metadata.get("kwargs") or {}, check.metadata.get("name")
+        metadata = metadata_of(check)
+        kwargs, kind = metadata.get("kwargs") or {}, metadata.get("name")
         single = kwargs.get("column_name")
         several = kwargs.get("combination_of_columns")
         named = (

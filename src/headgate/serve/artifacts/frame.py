@@ -10,7 +10,7 @@ from typing import Any
 
 from headgate.serve.artifacts.texts import Texts
 from headgate.spec.names import Relation
-from headgate.spec.project import ColumnSpec, Project
+from headgate.spec.project import CheckSpec, ColumnSpec, Project
 
 TARGET = "target"
 
@@ -25,6 +25,7 @@ class Frame:
     compiled: Mapping[str, str] = field(default_factory=dict)
     macros: Mapping[str, Any] = field(default_factory=dict)  # entries by unique id
     docs: Mapping[str, list[str]] = field(default_factory=dict)  # text -> unique ids of the docs blocks that have it
+    tests: Mapping[str, list[CheckSpec]] = field(default_factory=dict)  # by the unique id of what they are attached to
 
     def doc_blocks(self, description: str) -> list[str]:
         """The docs blocks that a description is."""

@@ -14,7 +14,7 @@ from headgate.serve.artifacts.others import disabled_entry, doc_entry, exposure_
 from headgate.serve.artifacts.semantics import Metrics, saved_query_entry, semantic_model_entry
 from headgate.serve.artifacts.texts import Texts
 from headgate.spec.declared import Resource
-from headgate.spec.project import Project
+from headgate.spec.project import CheckSpec, Project
 
 VERSION = 12
 _ENTRIES = {"docs": ("doc", doc_entry), "groups": ("group", group_entry), "saved_queries": ("saved_query", saved_query_entry),
@@ -28,7 +28,7 @@ def manifest(
     """The manifest of `project`; `compiled` holds the SQL of what `call` has compiled, by unique id."""
     described = {r.unique_id: r for r in _of(project, "macro")}
     known = macro_entries(macros, described, project.name, call.generated)
-    frame = Frame(project, Texts(project.root), call.generated, compiled or {}, known, _docs(project))
+    frame = Frame(project, Texts(project.root), call.generated, compiled or {}, known, _docs(project), _tests(project))
     found: dict[str, Any] = {
         "metadata": _metadata(project, call),
         "nodes": node_entries(frame),
@@ -58,6 +58,13 @@ def _docs(project: Project) -> dict[str, list[str]]:
     return found
 
 
+def _tests(project: Project) -> dict[str, list[CheckSpec]]:
+    found: dict[str, list[CheckSpec]] = {}
+    for check in project.checks.values():
+        found.setdefault(check.attached_to or "", []).append(check)
+    return found
+
+
 def _metadata(project: Project, call: Call) -> dict[str, Any]:
     return {
         **metadata("manifest", VERSION, call),
@@ -71,7 +78,10 @@ def _metadata(project: Project, call: Call) -> dict[str, Any]:
 
 
 def _selector(name: str, said: Any) -> dict[str, Any]:
-    return {"name": name, **(said if isinstance(said, Mapping) else {"definition": said})}
+    found = dict(said) if isinstance(said, Mapping) else {"definition": said}
+    if not found.get("default"):
+        found.pop("default", None)  # dbt writes it where it is written
+    return {"name": name, **found}
 
 
 def edges(found: Mapping[str, Any]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:

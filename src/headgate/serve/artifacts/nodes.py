@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from headgate.declare.testnames import metadata_of
 from headgate.serve.artifacts import configs
 from headgate.serve.artifacts.contracts import contract_of, primary_key
 from headgate.serve.artifacts.frame import Frame, columns, constraint, docs_of, inner_path, named, number
@@ -75,7 +76,7 @@ def _model(frame: Frame, node: Node) -> dict[str, Any]:
         "version": number(node.version),
         "latest_version": number(node.latest_version),
         "deprecation_date": _moment(node.deprecation_date),
-        "primary_key": primary_key(node, frame.project.checks.values()),
+        "primary_key": primary_key(node, frame.tests.get(node.unique_id, ())),
         "time_spine": _time_spine(node),
     }
 
@@ -84,7 +85,7 @@ def test_entry(frame: Frame, check: CheckSpec) -> dict[str, Any]:
     """A data test."""
     beside = _tags_beside(frame, check)
     config = configs.test_config(check, beside)
-    generic, file = bool(check.metadata), check.path or check.location.file
+    generic, file = check.kind != "singular", check.path or check.location.file
     path = f"{check.alias or check.name}.sql" if generic else inner_path(file)
     schema = check.failures_table.partition(".")[0] if check.failures_table else f"{frame.schema}_{config['schema']}"
     entry = {
@@ -121,33 +122,35 @@ def test_entry(frame: Frame, check: CheckSpec) -> dict[str, Any]:
 
 def _tags_beside(frame: Frame, check: CheckSpec) -> tuple[str, ...]:
     """Tags that a generic test has from its column or its source, and that are no config of its own."""
-    project, column = frame.project, str(check.metadata.get("column"))
+    project, column = frame.project, str(metadata_of(check).get("column"))
     table = project.nodes.get(check.attached_to or "") or project.sources.get(check.attached_to or "")
-    if table is None or not check.metadata:
+    if table is None or check.kind == "singular":
         return ()
     own = table.columns[column].tags if column in table.columns else ()
     return (*own, *(table.tags if check.attached_to in project.sources else ()))
 
 
 def _generic(frame: Frame, check: CheckSpec) -> dict[str, Any]:
+    metadata = metadata_of(check)
     node = frame.project.nodes.get(check.attached_to or "")
     source = frame.project.sources.get(check.attached_to or "")
     key = f"sources.{source.source}" if source else f"{node.resource_type}s.{node.name}" if node else None
     return {
         "group": node.group if node else None,
-        "column_name": check.metadata.get("column"),
+        "column_name": metadata.get("column"),
         "file_key_name": key,
         "attached_node": node.unique_id if node else None,
-        "test_metadata": {key: check.metadata.get(key) for key in ("name", "kwargs", "namespace")},
+        "test_metadata": {key: metadata.get(key) for key in ("name", "kwargs", "namespace")},
     }
 
 
 def _test_code(check: CheckSpec) -> str:
     """The text that dbt makes of a generic test."""
-    namespace, name = check.metadata.get("namespace"), check.metadata["name"]
+    metadata = metadata_of(check)
+    namespace, name = metadata.get("namespace"), metadata["name"]
     macro = f"{namespace}.test_{name}" if namespace else f"test_{name}"
-    said = dict(check.metadata.get("config") or {})
-    if check.alias != check.name:
+    said = dict(metadata.get("config") or {})
+    if check.alias:
         said.setdefault("alias", check.alias)
     escape = '"{}"'.format
     given = ",".join(f"{k}={escape(v.replace(chr(34), chr(92) + chr(34))) if isinstance(v, str) else v}" for k, v in said.items())
@@ -155,12 +158,13 @@ def _test_code(check: CheckSpec) -> str:
 
 
 def _test_macros(frame: Frame, check: CheckSpec) -> list[str]:
-    if not check.metadata:
+    metadata = metadata_of(check)
+    if check.kind == "singular":
         return calls(check.raw_code, check.package, frame.project.name, frame.macros)
     package, _, name = check.kind.removeprefix("macro:").rpartition(".")
     ours = check.kind.startswith("macro:")
-    owner = package or (check.package if ours else check.metadata.get("namespace") or "dbt")
-    name = name if ours else str(check.metadata["name"])
+    owner = package or (check.package if ours else metadata.get("namespace") or "dbt")
+    name = name if ours else str(metadata["name"])
     found = [f"macro.{owner}.test_{name}"]
     return found if name in ("unique", "not_null") and owner == "dbt" else [*found, "macro.dbt.get_where_subquery"]
 
