@@ -36,7 +36,7 @@ test: check
 	$(BIN)/pytest -n 2
 
 soak: $(STAMP)
-	HEADGATE_EXAMPLES=100 $(BIN)/pytest -n 2 tests/transform
+	HEADGATE_EXAMPLES=100 HEADGATE_HISTORIES=20 $(BIN)/pytest -n 2 tests/transform tests/oracles
 	HEADGATE_CRASHES=2000 $(BIN)/pytest -n 2 -m "soak or not soak" tests/crash tests/lake tests/concurrency
 
 bench: $(STAMP)
