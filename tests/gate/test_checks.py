@@ -171,3 +171,10 @@ def test_the_error_of_a_shared_scan_names_the_check_that_cannot_be_run() -> None
 def test_a_fail_calc_that_is_no_number_is_the_projects_mistake() -> None:
     with pytest.raises(DeclarationError, match=r"fail_calc of check 'expression_is_true' gives 'z'"):
         verdict(spec("expression_is_true", expression="id < 0", fail_calc="max(kind)"))
+
+
+@pytest.mark.parametrize(
+    ("to", "called"), [("source.shop.files.people", "files.people"), ("model.shop.dim_people", "dim_people")]
+)
+def test_a_verdict_calls_another_table_as_the_project_does(to: str, called: str) -> None:
+    assert verdict(spec("relationships", "id", to=to, field="id")).message.startswith(f"id has values that {called}.id lacks")

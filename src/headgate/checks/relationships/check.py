@@ -9,8 +9,9 @@ def compile(spec: CheckSpec, context: CheckContext) -> CompiledCheck:
     """A failing row has a value that the other table lacks. The delta alone does not prove it: the other table may have lost
     rows."""
     column, field = quote_ident(spec.column or ""), quote_ident(str(spec.arguments["field"]))
-    other = context.resolve(str(spec.arguments["to"]))
+    to = str(spec.arguments["to"])
+    other, called = context.resolve(to), to.split(".", 2)[-1]  # a unique id: kind, project, then the name by which it is written
     return CompiledCheck(
         row_predicate=f"{column} IS NOT NULL AND {column} NOT IN (SELECT {field} FROM {other} WHERE {field} IS NOT NULL)",
-        message=f"{spec.column} has values that {spec.arguments['to']}.{spec.arguments['field']} lacks",
+        message=f"{spec.column} has values that {called}.{spec.arguments['field']} lacks",
     )
