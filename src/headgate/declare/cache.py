@@ -7,6 +7,7 @@ nothing else.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -66,6 +67,8 @@ def restore(root: str, environment: str, variables: Mapping[str, Any]) -> tuple[
     reading = quick.last_reading(root)
     if not reading.get("folders"):
         return None
+    collecting = gc.isenabled()
+    gc.disable()  # looking for garbage among ten thousand values that are all kept takes a sixth of the reading
     try:
         found = json.loads(_file(root, environment).read_bytes())
         stamps, env_vars = quick.stamps(root, reading["folders"], reading.get("files") or ()), reading.get("env_vars") or ()
@@ -75,6 +78,9 @@ def restore(root: str, environment: str, variables: Mapping[str, Any]) -> tuple[
         return decode(found["project"]), quick.signature(stamps, quick.environment_of(env_vars))
     except (OSError, ValueError, KeyError, TypeError, IndexError):  # missing, cut or of another version: read the project instead
         return None
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def store(
