@@ -73,11 +73,18 @@ def changed(from_type: str, to_type: str, value: str) -> str | None:
     return f"({value} IS NOT NULL AND {back})"
 
 
-def converted(type_: str, text: str, formats: tuple[str | None, str | None] = (None, None)) -> str:
+def converted(type_: str, text: str, formats: tuple[str | None, str | None] = (None, None), depth: int = 0) -> str:
     """`text`, SQL of type `texted(type_)`, as a value of `type_`; NULL where it is none."""
     pattern = _pattern(canonical(type_), formats)
     if pattern is not None:
         return f"TRY_CAST(TRY_STRPTIME({text}, {quote_literal(pattern)}) AS {type_})"
+    fields = struct_fields(type_)
+    if fields is not None and any(formats):
+        below = ((f, converted(f.type, f"struct_extract({text}, {quote_literal(f.name)})", formats, depth)) for f in fields)
+        packed = ", ".join(f"{quote_ident(f.name)} := {value}" for f, value in below)
+        return f"CASE WHEN {text} IS NULL THEN NULL ELSE struct_pack({packed}) END"
+    if type_.endswith("[]") and any(formats):
+        return f"list_transform({text}, lambda c{depth}: {converted(type_[:-2], f'c{depth}', formats, depth + 1)})"
     return text if texted(type_) == type_ else f"TRY_CAST({text} AS {type_})"
 
 

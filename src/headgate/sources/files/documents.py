@@ -6,22 +6,22 @@ sets; a line that is no JSON object, or has a value that does not fit its column
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from headgate.ports.engine import Cursor
 from headgate.ports.source import SqlBatch
-from headgate.sources.files import keys, tables
+from headgate.sources.files import jsondoubts, keys, records, tables
+from headgate.sources.files.lines import from_lines
 from headgate.sources.files.listing import FoundFile
 from headgate.sources.files.options import FileOptions
 from headgate.spec.names import quote_ident, quote_literal
 from headgate.spec.positions import Unit
-from headgate.spec.schema_rules import canonical, common_type, struct_fields
+from headgate.spec.schema_rules import canonical, common_type
 
 PIECE = 1 << 20  # bytes per looked-at piece of a file
 PIECES = 6  # of one file: from its head to its tail
@@ -57,7 +57,7 @@ def batches(
 def _too_deep(file: FoundFile) -> bool:
     """Whether nesting ends that would be too deep for the engine, whose reader dies of some ten thousand levels."""
     rest = b""
-    with _open(file) as stream:
+    with records.opened(file) as stream:
         while block := stream.read(BLOCK):
             edge = rest + block[:DEEP]
             if any(run in block or run in edge for run in DEEP_ENDS):
@@ -85,12 +85,12 @@ def _quick(files: list[FoundFile], options: FileOptions, known: Mapping[str, str
     columns = _infer(sample, options, known, cursor)
     if not columns:
         has_bytes = any(f.unit.size for f in files)
-        return _slow(files, {"value": "JSON"}, staging) if has_bytes else _nothing(units)
+        return _slow(files, {"value": "JSON"}, options, staging) if has_bytes else _nothing(units)
     paths = ", ".join(quote_literal(f.path) for f in files)
     objects = _objects(quote_literal(str(sample)), "none") if whole else _objects(paths, files[0].compression)
     columns, complete = _complete(columns, objects, sample, options, known, cursor)
     if not complete:
-        return _slow(files, columns, staging)
+        return _slow(files, columns, options, staging)
     arguments = {
         "format": "'newline_delimited'",
         "columns": "{" + ", ".join(f"{quote_literal(n)}: {quote_literal(t)}" for n, t in columns.items()) + "}",
@@ -105,8 +105,12 @@ def _quick(files: list[FoundFile], options: FileOptions, known: Mapping[str, str
         units=units,
         rows_expected=sum(u.size for u in units) // ROW_BYTES * (1 if files[0].compression == "none" else 6),
         in_order=True,
-        fallback=lambda: _slow(files, columns, staging),
+        fallback=lambda: _slow(files, columns, options, staging),
     )
+
+
+def _patterns(options: FileOptions) -> tuple[str | None, str | None]:
+    return options.date_format, options.timestamp_format
 
 
 def _formats(options: FileOptions) -> dict[str, str]:
@@ -129,14 +133,14 @@ def _write_sample(files: Sequence[FoundFile], target: Path) -> bool:
         for file in files[::step]:
             whole &= _write_pieces(file, out)
         if out.tell() == 0 and files:  # lines longer than a piece
-            with _open(max(files, key=lambda f: f.unit.size)) as stream:
+            with records.opened(max(files, key=lambda f: f.unit.size)) as stream:
                 out.write(stream.readline(OBJECT_MAX).removeprefix(b"\xef\xbb\xbf"))
     return whole
 
 
 def _write_pieces(file: FoundFile, out: BinaryIO) -> bool:
     """Lines of one file; whether these are all."""
-    with _open(file) as stream:
+    with records.opened(file) as stream:
         if file.compression != "none" or file.unit.size <= PIECE * PIECES:
             head = stream.read(PIECE * PIECES + 1)
             whole = len(head) <= PIECE * PIECES
@@ -157,17 +161,11 @@ def _whole_lines(piece: bytes, *, first: bool, last: bool) -> bytes:
     return piece if last else piece.rpartition(b"\n")[0]
 
 
-def _open(file: FoundFile) -> BinaryIO:
-    if file.compression == "gzip":
-        return cast(BinaryIO, gzip.open(file.path, "rb"))
-    return Path(file.path).open("rb")
-
-
 def _infer(sample: Path, options: FileOptions, known: Mapping[str, str], cursor: Cursor) -> dict[str, str]:
     """Column types by the sample, the declaration and the table; empty when the sample holds no object."""
     import duckdb
 
-    declared = {k: canonical(v) for k, v in options.types.items()}
+    declared = {k.lower(): canonical(v) for k, v in options.types.items()}
     seen: dict[str, str] = {}
     for path, lenient in ((sample, ""), (None, ""), (None, ", ignore_errors = true")):
         clean = path or _clean(sample)
@@ -207,8 +205,8 @@ def _objects(paths: str, compression: str) -> str:
 def _complete(
     columns: dict[str, str], objects: str, sample: Path, options: FileOptions, known: Mapping[str, str], cursor: Cursor
 ) -> tuple[dict[str, str], bool]:
-    """Columns for all keys there are, and whether that succeeded: keys that differ in case alone, or are empty, cannot all be
-    columns.
+    """Columns for all keys and values there are, and whether the quick way keeps them: keys that differ in case alone, or are
+    empty, cannot all be columns; one key twice in an object has one place; a declared type may not hold every value.
     """
     import duckdb
 
@@ -218,8 +216,10 @@ def _complete(
         except duckdb.Error:  # such as an object of more than 16 MB
             return columns, False
         if not more:
-            wider = {n: t for n, t in keys.rounded(objects, columns, cursor).items() if n not in options.types}
-            return {**columns, **wider}, True
+            declared, standing = {n.lower() for n in options.types}, {n.lower() for n in known}
+            columns, doubtful = jsondoubts.settled(objects, columns, declared, standing, _patterns(options), cursor)
+            doubtful = doubtful or keys.any_twice(objects, columns, cursor)
+            return columns, not (doubtful or (bool(records.exact(options)) and _has_long_reals(objects, cursor)))
         with sample.open("a", encoding="utf-8") as out:
             out.writelines(text.replace("\n", " ") + "\n" for text in more)
         again = _infer(sample, options, known, cursor)
@@ -227,6 +227,14 @@ def _complete(
             return columns, False
         columns = again
     return columns, False
+
+
+def _has_long_reals(objects: str, cursor: Cursor) -> bool:
+    """Whether any object has a number with more digits than the engine's reader keeps."""
+    cursor.execute(
+        f"SELECT 1 FROM ({objects}) WHERE regexp_matches(CAST(json AS VARCHAR), {quote_literal(records.LONG)}) LIMIT 1"
+    )
+    return cursor.fetchone() is not None
 
 
 def _clean(sample: Path) -> Path:
@@ -285,8 +293,8 @@ def _settle(seen: Mapping[str, str], declared: Mapping[str, str], known: Mapping
             continue
         taken.add(name.lower())
         stands = known.get(names.get(name.lower(), ""))
-        if name in declared:
-            settled[name] = declared[name]
+        if name.lower() in declared:
+            settled[name] = declared[name.lower()]
         elif stands is None:
             settled[name] = type_
         else:
@@ -299,13 +307,14 @@ def _settle(seen: Mapping[str, str], declared: Mapping[str, str], known: Mapping
 # -----------------------------------------------------------------------------------------------------------------------
 
 
-def _slow(files: Sequence[FoundFile], columns: Mapping[str, str], staging: str) -> SqlBatch:
+def _slow(files: Sequence[FoundFile], columns: Mapping[str, str], options: FileOptions, staging: str) -> SqlBatch:
     target = Path(staging) / f"lines-{_token(files)}.parquet"
-    _write_lines(files, target, staging)
-    return _from_lines(f"read_parquet({quote_literal(str(target))})", tuple(f.unit for f in files), columns)
+    _write_lines(files, target, records.exact(options))
+    units, lines = tuple(f.unit for f in files), f"read_parquet({quote_literal(str(target))})"
+    return from_lines(lines, units, columns, _patterns(options))
 
 
-def _write_lines(files: Sequence[FoundFile], target: Path, staging: str) -> None:
+def _write_lines(files: Sequence[FoundFile], target: Path, exact: frozenset[str]) -> None:
     """Every line that is not blank as (unit, seq, line, fault), seq being the line's number."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -316,6 +325,7 @@ def _write_lines(files: Sequence[FoundFile], target: Path, staging: str) -> None
             for first, block in _blocks(file):
                 numbered = [(n, line) for n, line in enumerate(block, first) if line.strip()]
                 texts = [line.rstrip(b"\r").decode("utf-8", "replace") for _, line in numbered]
+                texts = [records.with_digits(text, exact) for text in texts] if exact else texts
                 faults = [
                     NOT_UTF8 if "\ufffd" in t and not _is_utf8(n[1]) else None for t, n in zip(texts, numbered, strict=True)
                 ]
@@ -333,7 +343,7 @@ def _is_utf8(line: bytes) -> bool:
 
 def _blocks(file: FoundFile) -> Iterator[tuple[int, list[bytes]]]:
     number, rest = 1, b""
-    with _open(file) as stream:
+    with records.opened(file) as stream:
         while block := stream.read(BLOCK):
             *lines, rest = (rest + block).split(b"\n")
             if number == 1 and lines and lines[0].startswith(b"\xef\xbb\xbf"):
@@ -342,61 +352,6 @@ def _blocks(file: FoundFile) -> Iterator[tuple[int, list[bytes]]]:
             number += len(lines)
     if rest:
         yield number, [rest.removeprefix(b"\xef\xbb\xbf") if number == 1 else rest]
-
-
-def _from_lines(lines: str, units: tuple[Unit, ...], columns: Mapping[str, str]) -> SqlBatch:
-    structure = "{" + ", ".join(f"{_json_text(n)}: {_structure(t)}" for n, t in columns.items()) + "}"
-    good = "CASE WHEN json_valid(line) THEN line END"
-    parsed = (
-        f"SELECT unit, seq, line, fault, json_valid(line) AS ok, try_cast({good} AS JSON) AS json, "
-        f"TRY(json_transform(CASE WHEN json_type({good}) = 'OBJECT' THEN line END, {quote_literal(structure)})) AS v "
-        f"FROM {lines}"
-    )
-    misfits = "".join(
-        f" WHEN {path_bad} THEN {quote_literal(f'the value of {label} does not fit {type_}')}"
-        for name, type_top in columns.items()
-        for label, type_, path_bad in _leaves([name], type_top)
-    )
-    judged = (
-        "SELECT unit, seq, line, v, CASE WHEN seq = 0 THEN 'the file is no JSON document, or has no list where records: says' "
-        "WHEN fault IS NOT NULL THEN fault WHEN NOT ok THEN 'the line is no valid JSON' "
-        f"WHEN json_type(json) <> 'OBJECT' THEN 'the line is JSON, but no object'{misfits} "
-        f"WHEN {keys.other_keys(columns)} THEN 'the line has a key that cannot be a column: it is empty, or another in other letters' "
-        f"END AS reason FROM ({parsed})"
-    )
-    names = ", ".join(f"struct_extract(v, {quote_literal(n)}) AS {quote_ident(n)}" for n in columns)
-    return SqlBatch(
-        f"SELECT {names}, unit AS _unit, seq AS _seq FROM ({judged}) WHERE reason IS NULL",
-        dead_letters_sql=f"SELECT unit, seq, reason, left(line, 65536) FROM ({judged}) WHERE reason IS NOT NULL ORDER BY 1, 2",
-        units=units,
-    )
-
-
-def _leaves(path: list[str], type_: str) -> Iterator[tuple[str, str, str]]:
-    """(label, type, predicate) of every scalar below `path`: the document has a value there, the row has none."""
-    fields = struct_fields(type_)
-    pointer = quote_literal("/" + "/".join(p.replace("~", "~0").replace("/", "~1") for p in path))
-    value = "v"
-    for part in path:
-        value = f"struct_extract({value}, {quote_literal(part)})"
-    yield ".".join(path), type_, f"(coalesce(json_type(json, {pointer}), 'NULL') <> 'NULL' AND {value} IS NULL)"
-    for field in fields or ():
-        yield from _leaves([*path, field.name], field.type)
-
-
-def _structure(type_: str) -> str:
-    fields = struct_fields(type_)
-    if fields is not None:
-        return "{" + ", ".join(f"{_json_text(f.name)}: {_structure(f.type)}" for f in fields) + "}"
-    if type_.endswith("[]"):
-        return f"[{_structure(type_[:-2])}]"
-    return _json_text(type_)
-
-
-def _json_text(text: str) -> str:
-    import json
-
-    return json.dumps(text)
 
 
 # -- documents
@@ -411,64 +366,17 @@ def _documents(
     """
     units = tuple(f.unit for f in files)
     target = Path(staging) / f"lines-{_token(files)}.ndjson"
-    longest = _write_records(files, options.records, target)
-    records = (
+    longest = records.write(files, options, target)
+    listed = (
         f"read_json({quote_literal(str(target))}, format = 'newline_delimited', maximum_object_size = {max(longest, PIECE) + PIECE}, "
         "columns = {unit: 'VARCHAR', seq: 'BIGINT', line: 'VARCHAR', fault: 'VARCHAR'})"
     )
     sample = Path(staging) / f"sample-{_token(files)}.ndjson"
-    cursor.execute(f"SELECT line FROM {records} LIMIT {max(options.sample_rows, 1) * 4}")
+    cursor.execute(f"SELECT line FROM {listed} LIMIT {max(options.sample_rows, 1) * 4}")
     with sample.open("w", encoding="utf-8") as out:
         out.writelines(row[0].replace("\n", " ") + "\n" for row in cursor.fetchall())
     columns = _infer(sample, options, known, cursor)
     if columns:
-        objects = f"SELECT TRY_CAST(line AS JSON) AS json FROM {records} WHERE json_valid(line)"
+        objects = f"SELECT TRY_CAST(line AS JSON) AS json FROM {listed} WHERE json_valid(line)"
         columns, _ = _complete(columns, objects, sample, options, known, cursor)
-    return _from_lines(records, units, columns or dict(known) or {"value": "JSON"})
-
-
-def _write_records(files: Sequence[FoundFile], records: str | None, target: Path) -> int:
-    """Every record as an object of unit, seq and line; returns the bytes of the longest."""
-    import json
-
-    longest = 0
-    with target.open("wb") as out:
-        for file in files:
-            with _open(file) as stream:
-                raw = stream.read()
-            try:
-                text = raw.decode(json.detect_encoding(raw)).removeprefix("\ufeff")
-                lines = [_text(r) for r in _records(json.loads(text), records)] if text.strip() else []
-                first = 1
-            except (ValueError, KeyError, TypeError, IndexError, RecursionError):
-                # One dead letter of seq 0 stands for the whole unit: it is no document, or has no list where `records` says.
-                lines, first = [raw[:65536].decode("utf-8", "replace")], 0
-            for seq, line in enumerate(lines, first):
-                record = json.dumps({"unit": file.unit.name, "seq": seq, "line": line}).encode()
-                longest = max(longest, len(record))
-                out.write(record + b"\n")
-    return longest
-
-
-def _text(record: object) -> str:
-    import json
-
-    text = json.dumps(record, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half a character, which only an escape can say
-        return json.dumps(record)
-    return text
-
-
-def _records(document: object, records: str | None) -> list[object]:
-    for part in (records or "").split("."):
-        if part and isinstance(document, dict):
-            document = document[part]
-        elif part and isinstance(document, list):
-            document = document[int(part)]
-        elif part:
-            raise KeyError(part)
-    if records and not isinstance(document, list):
-        raise TypeError("no list")
-    return document if isinstance(document, list) else [document]
+    return from_lines(listed, units, columns or dict(known) or {"value": "JSON"}, _patterns(options))

@@ -12,7 +12,6 @@ from headgate.ports.engine import Cursor
 from headgate.spec.names import quote_literal
 from headgate.spec.schema_rules import struct_fields
 
-INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "DECIMAL(38,0)")
 EXAMPLES_MAX = 100  # objects that are looked at for each new key
 KEYS_MAX = 2_000
 
@@ -77,20 +76,27 @@ def other_keys(columns: Mapping[str, str]) -> str:
     return " OR ".join(f"NOT list_has_all({_names(known)}, coalesce({_keys(path)}, []))" for path, known in _places("$", columns))
 
 
-def rounded(objects_sql: str, columns: Mapping[str, str], cursor: Cursor) -> dict[str, str]:
-    """The wider types of those `columns`, integers and dates on the top, that hold a fraction or a time anywhere: the engine's
-    reader would round or cut those without a word.
-    """
-    asked = {n: t for n, t in columns.items() if t in (*INTEGERS, "DATE") and '"' not in n}
-    if not asked:
-        return {}
-    paths = "[" + ", ".join(quote_literal(f'$."{n}"') for n in asked) + "]"
-    found = ", ".join(
-        f"bool_or(length(v[{i}]) > 10 AND TRY_CAST(v[{i}] AS TIMESTAMP) <> TRY_CAST(v[{i}] AS DATE))"
-        if type_ == "DATE"
-        else f"bool_or(CASE WHEN contains(v[{i}], '.') THEN TRY_CAST(v[{i}] AS DOUBLE) % 1 <> 0 ELSE false END)"
-        for i, type_ in enumerate(asked.values(), 1)
-    )
-    cursor.execute(f"SELECT {found} FROM (SELECT json_extract_string(json, {paths}) AS v FROM ({objects_sql}))")
-    row = cursor.fetchone() or ()
-    return {n: "TIMESTAMP" if t == "DATE" else "DOUBLE" for (n, t), wide in zip(asked.items(), row, strict=True) if wide}
+def twice(columns: Mapping[str, str]) -> str:
+    """A predicate over JSON column `json`: an object among those that become columns and fields has one key twice."""
+    return " OR ".join(f"({_twice(path)})" for path, _ in _places("$", columns))
+
+
+def _twice(path: str) -> str:
+    if path == "$":
+        return "len(json_keys(json)) > len(list_distinct(json_keys(json)))"
+    found = f"json_keys(json, {quote_literal(path)})"
+    if "[*]" in path:
+        return f"coalesce(len(list_filter({found}, lambda k: len(k) > len(list_distinct(k)))) > 0, false)"
+    return f"coalesce(len({found}) > len(list_distinct({found})), false)"
+
+
+def any_twice(objects_sql: str, columns: Mapping[str, str], cursor: Cursor) -> bool:
+    """Whether any of the objects has one key twice: the engine's reader keeps one of the values and drops the other."""
+    places = [path for path, _ in _places("$", columns)]
+    flat = [path for path in places if "[*]" not in path]
+    kinds = ", ".join(f"{_keys(path)} AS k{i}" for i, path in enumerate(flat))
+    doubled = " OR ".join(f"len(k{i}) > len(list_distinct(k{i}))" for i in range(len(flat)))
+    listed = "".join(f" OR t{i}" for i in range(len(places) - len(flat)))
+    also = "".join(f", {_twice(path)} AS t{i}" for i, path in enumerate(p for p in places if "[*]" in p))
+    cursor.execute(f"SELECT 1 FROM (SELECT DISTINCT {kinds}{also} FROM ({objects_sql})) WHERE {doubled}{listed} LIMIT 1")
+    return cursor.fetchone() is not None
