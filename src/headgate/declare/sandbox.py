@@ -19,6 +19,7 @@ import jinja2.runtime
 import jinja2.sandbox
 import jinja2.utils
 
+from headgate.declare import limits
 from headgate.declare.syntax import literal_value
 from headgate.spec.errors import HeadgateError, Location
 
@@ -71,6 +72,8 @@ class _Context(jinja2.runtime.Context):
     """Looks an unknown name up among the macros of the rendering."""
 
     def resolve_or_missing(self, key: str) -> Any:
+        if key == MACROS:
+            return jinja2.utils.missing  # ours: a template has no business with it
         found = super().resolve_or_missing(key)
         macros = self.parent.get(MACROS)
         if key in INTROSPECTIVE and macros is not None:
@@ -131,7 +134,7 @@ class Environment(jinja2.sandbox.SandboxedEnvironment):
     given are copies."""
 
     context_class = _Context
-    intercepted_binops = frozenset(["**", "*"])
+    intercepted_binops = frozenset(["**", "*", "+", "%"])
 
     def __init__(self, *, dbt: bool = False) -> None:
         self.dbt = dbt
@@ -147,11 +150,14 @@ class Environment(jinja2.sandbox.SandboxedEnvironment):
         self.globals["range"] = jinja2.sandbox.safe_range
         self.globals["dict"] = dict
         self.globals["namespace"] = jinja2.utils.Namespace
+        self.globals["joiner"] = jinja2.utils.Joiner
+        self.globals["cycler"] = jinja2.utils.Cycler
+        self.filters.update(limits.FILTERS)
         self.filters.update(as_bool=_as_bool, as_native=_as_native, as_number=_as_number, as_text=_as_text, is_list=_is_list)
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> jinja2.nodes.Template:
         kind = _MacroParser if name == MACRO_FILE else jinja2.parser.Parser
-        return kind(self, source, name, filename).parse()
+        return limits.bound(kind(self, source, name, filename).parse())
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """No underscore, no internals of functions, frames or generators."""
@@ -159,13 +165,18 @@ class Environment(jinja2.sandbox.SandboxedEnvironment):
 
     def call_binop(self, context: jinja2.runtime.Context, operator: str, left: Any, right: Any) -> Any:
         """Powers and repetitions are bounded, so that a slip cannot eat the machine."""
-        if operator == "**" and isinstance(right, int | float) and abs(right) > 1000:
-            raise CompilerError(f"{right} is too large an exponent")
-        if operator == "*":
-            text, times = (left, right) if isinstance(right, int) else (right, left)
-            if isinstance(text, str | list | tuple) and isinstance(times, int) and len(text) * times > 10_000_000:
-                raise CompilerError("the repetition is longer than 10,000,000 characters")
+        limits.check_operation(operator, left, right)
         return super().call_binop(context, operator, left, right)
+
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """As Jinja's; widths are bounded."""
+        wrapped = super().wrap_str_format(value)
+        return None if wrapped is None else limits.bounded_format(value.__self__, wrapped)
+
+    def call(__self, __context: jinja2.runtime.Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:
+        """As Jinja's; methods that make texts longer are bounded."""
+        limits.check_call(__obj, args)
+        return super().call(__context, __obj, *args, **kwargs)
 
     def template(self, source: str, file: str, *, macro_file: bool = False, first_line: int = 1) -> jinja2.Template:
         """Compile a text. `first_line` is the text's place in its file. Raises TemplateFailed with the line of the file."""
@@ -189,7 +200,8 @@ def render(template: Any, names: Mapping[str, Any], file: str) -> str:
 def guarded(action: Callable[[], Any], file: str) -> Any:
     """Run `action`, which renders; any exception of the template becomes TemplateFailed. This is the boundary of user code."""
     try:
-        return action()
+        with limits.one_rendering():
+            return action()
     except (TemplateFailed, HeadgateError):  # the caller's own names have spoken: their word stands
         raise
     except jinja2.UndefinedError as error:
@@ -198,6 +210,8 @@ def guarded(action: Callable[[], Any], file: str) -> Any:
         raise TemplateFailed("HG-D042" if name else "HG-D041", line_of(error, file), what, name) from None
     except jinja2.TemplateSyntaxError as error:
         raise TemplateFailed("HG-D040", Location(error.filename or file, error.lineno), str(error.message or error)) from None
+    except limits.LimitReached as error:
+        raise TemplateFailed("HG-D041", line_of(error, file), str(error)) from None
     except CompilerError as error:
         raise TemplateFailed(error.code, line_of(error, file), str(error)) from None
     except jinja2.exceptions.SecurityError as error:
@@ -221,8 +235,12 @@ def line_of(error: BaseException, file: str) -> Location:
     return place or foreign or Location(file)
 
 
-def _as_bool(value: Any) -> bool:
-    return value.strip().lower() in ("true", "t", "yes", "1") if isinstance(value, str) else bool(value)
+def _as_bool(value: Any) -> Any:
+    """A boolean; a text that says none stays text, since `target.name == 'prod' | as_bool` filters the name alone (dbt's own example)."""
+    if not isinstance(value, str):
+        return bool(value)
+    word = value.strip().lower()
+    return True if word in ("true", "t", "yes", "1") else False if word in ("false", "f", "no", "0", "") else value
 
 
 def _as_text(value: Any) -> str:

@@ -149,12 +149,15 @@ def _find(project: Project, things: dict[str, Thing], prior: Prior | None, tests
                 code="HG-U010",
             )
         return {uid for uid in prior(wanted.method, wanted.value) if uid in things}
+    if wanted.method == "selector":
+        way = wanted.indirect if tests else "empty"
+        return _field(project, prior, tests=tests).select(selector_named(project, wanted.value, way))
     matcher = METHODS.get(wanted.method)
     if matcher is None:
         near = nearest(wanted.method, METHODS)
         raise UsageError(
             f"selection '{wanted.text}' uses method '{wanted.method}', which does not exist",
-            expected="one of " + ", ".join((*METHODS, *GIVEN)),
+            expected="one of " + ", ".join((*METHODS, *GIVEN, "selector")),
             todo=f"did you mean '{near}:'?" if near else "take one of these, or a name alone",
             code="HG-U010",
         )

@@ -116,9 +116,12 @@ class Session:
         return known
 
     def select(self, expressions: Sequence[str] = (), exclude: Sequence[str] = ()) -> tuple[str, ...]:
-        """Unique ids that the expressions (dbt's grammar) select; everything by default."""
+        """Unique ids that the expressions (dbt's grammar) select; by default what the default of selectors.yml says, else everything."""
         if not expressions and not exclude:
-            return (*self.project.nodes, *self.project.sources)
+            default = next((name for name, s in self.project.selectors.items() if s.get("default") is True), None)
+            if default is None:
+                return (*self.project.nodes, *self.project.sources)
+            expressions = (f"selector:{default}",)
         return tuple(select(self.project, tuple(expressions), tuple(exclude), self.prior))
 
     def plan(

@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from headgate.declare.profiles import DIRECTORY, PROFILE
 from headgate.serve.cli.screen import Screen
+from headgate.serve.cli.words import from_dbt
 from headgate.spec.errors import EXIT_BUG, EXIT_CALL, DeclarationError, HeadgateError, WorldError
 
 app = typer.Typer(
@@ -69,7 +70,7 @@ def whole() -> typer.Typer:
 def run_app() -> None:
     """Run the command line; every error of ours ends in its exit code, with the next command to try."""
     try:
-        code = whole()(_profile_first(sys.argv[1:]), standalone_mode=False, prog_name="headgate")
+        code = whole()(from_dbt(_profile_first(sys.argv[1:])), standalone_mode=False, prog_name="headgate")
         sys.exit(code if isinstance(code, int) else 0)
     except HeadgateError as error:
         sys.exit(tell(error))
