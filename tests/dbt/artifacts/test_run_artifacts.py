@@ -158,3 +158,18 @@ def test_a_run_takes_what_an_earlier_one_left_undone(tmp_path: Path) -> None:
         said = json.loads(headgate(folder, "plan", selection, "--state", "before", "-o", "json"))
         todo = {step["unique_id"].split(".")[2] for step in said["steps"] if step["action"] != "none"}
         assert expected <= todo
+
+
+def test_tests_alone_leave_their_results(built: dict[str, Path]) -> None:
+    folder = built["ours"]
+    headgate(folder, "test", "stg_orders")
+    found = kept(folder, "run_results")
+    assert found["args"]["which"] == "test"
+    results = {r["unique_id"]: r for r in found["results"]}
+    assert {r["status"] for r in results.values()} == {"pass"}
+    assert "unit_test.shop.stg_orders.orders_are_renamed" in results
+    unique = results["test.shop.unique_stg_orders_order_id.e3b841c71a"]
+    assert (unique["failures"], unique["compiled"]) == (0, True)
+    assert "order_id" in unique["compiled_code"]
+    names = headgate(folder, "ls", "state:modified", "--names", "name", "--state", "target")
+    assert names == ""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headgate.serve.artifacts.metadata import Call, iso, metadata
 from headgate.spec.events import StepResult
 from headgate.spec.project import CheckSpec, Project
 from headgate.spec.verdicts import BLOCK, Verdict
+
+if TYPE_CHECKING:
+    from headgate.run.testing import Tested
 
 VERSION = 6
 NOTHING_DONE = "up to date"
@@ -75,12 +78,26 @@ def _skipped(check: CheckSpec, when: float) -> Ended:
 
 def _test(check: CheckSpec, verdict: Verdict, moment: float) -> Ended:
     status = {"pass": "pass", "warn": "warn", "quarantine": "warn"}.get(verdict.outcome, "fail")
-    message = None
-    if status != "pass":
-        noun = "result" if verdict.failures == 1 else "results"
-        condition = check.warn_if if status == "warn" else check.error_if
-        message = f"Got {verdict.failures} {noun}, configured to {status} if {condition}"
+    message = None if status == "pass" else _told(check, status, verdict.failures)
     return Ended(check.unique_id, status, message, verdict.failures, moment, verdict.seconds)
+
+
+def _told(check: CheckSpec, status: str, failures: int) -> str:
+    """dbt's sentence about a test that found something."""
+    noun = "result" if failures == 1 else "results"
+    return f"Got {failures} {noun}, configured to {status} if {check.warn_if if status == 'warn' else check.error_if}"
+
+
+def tested_alone(project: Project, tested: Tested, when: float) -> Ended:
+    """How a test ended that was run by itself."""
+    check = project.checks.get(tested.unique_id)
+    message: str | None = tested.message or None
+    if check is not None and tested.status in ("warn", "fail"):
+        message = _told(check, tested.status, tested.failures)
+    elif tested.status == "pass":
+        message = None
+    failures = None if tested.status == "error" else tested.failures
+    return Ended(tested.unique_id, tested.status, message, failures, when, tested.seconds)
 
 
 def run_results(

@@ -23,7 +23,7 @@ from headgate.serve.artifacts.frame import target_path
 from headgate.serve.artifacts.macros import BUILTIN, MacroSource, macro_entries
 from headgate.serve.artifacts.manifest import manifest
 from headgate.serve.artifacts.metadata import Call
-from headgate.serve.artifacts.run_results import NOTHING_DONE, Ended, ended_of, run_results
+from headgate.serve.artifacts.run_results import NOTHING_DONE, Ended, ended_of, run_results, tested_alone
 from headgate.serve.artifacts.semantic_manifest import semantic_manifest
 from headgate.serve.artifacts.sources import sources
 from headgate.spec.errors import HeadgateError
@@ -32,6 +32,7 @@ from headgate.spec.ids import uuid7
 
 if TYPE_CHECKING:
     from headgate.run.session import Session
+    from headgate.run.testing import Tested
     from headgate.serve.answers.freshness import Fresh
 
 _INCREMENTAL = ("incremental", "intervals")
@@ -104,6 +105,18 @@ class Artifacts:
         self._write_texts(compiled_files(made, self._target))
         self._write_texts(run_files(made, self._target, {e.unique_id: self._build(e.unique_id) for e in ended}))
         self._write("run_results.json", run_results(ended, self._call, made, self.arguments, result.seconds))
+
+    def after_tests(self, tested: Iterable[Tested]) -> None:
+        """Write manifests, results and SQL of tests that were run by themselves."""
+        if not self.wanted:
+            return
+        now, found = time.time(), list(tested)
+        ended = [tested_alone(self.session.project, t, now) for t in found]
+        made = self._made({t.unique_id: t.sql for t in found if t.sql and t.unique_id in self.session.project.checks})
+        self._write_manifest(made)
+        self._write_texts(compiled_files(made, self._target))
+        self._write_texts(run_files(made, self._target, {t.unique_id: "test" for t in found}))
+        self._write("run_results.json", run_results(ended, self._call, made, self.arguments, now - self._started))
 
     def after_freshness(self, found: Iterable[Fresh]) -> None:
         """Write the freshness of sources."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -12,14 +12,11 @@ from rich.markup import escape
 from headgate.serve.cli import options as o
 from headgate.serve.cli.completing import sources as source_names
 from headgate.serve.cli.follow import Follow
-from headgate.serve.cli.opening import opened
+from headgate.serve.cli.opening import leaving, opened
 from headgate.serve.cli.screen import Screen, counted, duration, money, one_line, size, styled
 from headgate.spec.errors import EXIT_BLOCKED, EXIT_DONE, EXIT_WORLD
 from headgate.spec.events import RunResult
 from headgate.spec.steps import Plan, Step
-
-if TYPE_CHECKING:
-    from headgate.serve.artifacts.writing import Artifacts
 
 STOPPED_ROWS = 3
 SAMPLE_COLUMNS = 7
@@ -167,16 +164,9 @@ def run(
             wait_seconds=wait,
             listeners=(Follow(screen, quiet=screen.as_json), artifacts),
         )
-        leave_artifacts(screen, artifacts, result, session.select(select or (), exclude or ()))
+        with leaving(screen):
+            artifacts.after_run(result, session.select(select or (), exclude or ()))
     finish(screen, result)
-
-
-def leave_artifacts(screen: Screen, artifacts: Artifacts, result: RunResult, selected: tuple[str, ...]) -> None:
-    """Write the run's artifacts. What is published is published: that they cannot be written is told, and no failure of the run."""
-    try:
-        artifacts.after_run(result, selected)
-    except OSError as error:
-        screen.say(f"[yellow]The artifacts are not written:[/yellow] {escape(str(error))}")
 
 
 def finish(screen: Screen, result: RunResult) -> None:
@@ -274,5 +264,6 @@ def _only(selector: str, project: str, env: str, full_refresh: bool, output: str
         artifacts = Artifacts(session, selector.rpartition(":")[2], {"full_refresh": full_refresh})
         listeners = (Follow(screen, quiet=screen.as_json), artifacts)
         result = session.run((selector,), full_refresh=full_refresh, listeners=listeners)
-        leave_artifacts(screen, artifacts, result, session.select((selector,)))
+        with leaving(screen):
+            artifacts.after_run(result, session.select((selector,)))
     finish(screen, result)

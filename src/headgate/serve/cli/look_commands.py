@@ -41,6 +41,7 @@ def ls(
         str | None,
         typer.Option("--names", help="One name a line, as dbt ls does it: selector, name or path.", show_default="a table"),
     ] = None,
+    state: o.State = "",
     project: o.Project = ".",
     env: o.Environment = "",
     output: o.Output = "text",
@@ -48,13 +49,15 @@ def ls(
     """List sources and models with their state; with --names, --selector or --resource-type everything that is selected, by name."""
     from headgate.declare.selection import Choice
     from headgate.serve.answers.tables import listed
+    from headgate.serve.artifacts.writing import compare_with
 
     screen = Screen(output)
     if names or selector or resource_type or exclude_resource_type:
         kinds, but = tuple(resource_type or ()), tuple(exclude_resource_type or ())
         choice = Choice(tuple(select or ()), tuple(exclude or ()), selector, kinds, but, indirect)
-        return _names(screen, choice, names or "selector", project, env)
+        return _names(screen, choice, names or "selector", project, env, state)
     with opened(project, env) as session:
+        compare_with(session, state)
         lines = listed(session, tuple(select or ()), tuple(exclude or ()))
     rows = [
         (line.dataset, line.kind, Markup(styled(line.status)), line.rows, line.owner, moment(line.published_at) or None)
@@ -69,15 +72,17 @@ def ls(
     screen.answer(lines, draw)
 
 
-def _names(screen: Screen, choice: Choice, form: str, project: str, env: str) -> None:
+def _names(screen: Screen, choice: Choice, form: str, project: str, env: str, state: str) -> None:
     """What a choice means, one name a line."""
     from headgate.declare.selection import choose
     from headgate.serve.answers.listing import FORMS, listed_names
+    from headgate.serve.artifacts.writing import compare_with
 
     if form not in FORMS:
         raise UsageError(f"--names is '{form}'", expected="one of " + ", ".join(FORMS))
     with opened(project, env) as session:
-        chosen = choose(session.project, choice)
+        compare_with(session, state)
+        chosen = choose(session.project, choice, session.prior)
         lines = listed_names(session.project, chosen.ids)
     for text in chosen.nothing:
         screen.say(f"[yellow]'{escape(text)}' selects nothing.[/yellow]")

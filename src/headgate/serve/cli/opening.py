@@ -7,10 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
+
 from headgate.spec.errors import UsageError
 
 if TYPE_CHECKING:
     from headgate.run.session import Session
+    from headgate.serve.cli.screen import Screen
 
 LOG = "HEADGATE_LOG"
 """`json` or `text`, and from which level on (`json:warning`; info without one): events as log lines on standard error."""
@@ -63,3 +66,12 @@ def _log(session: Session) -> None:
         raise UsageError(f"{LOG} is '{os.environ[LOG]}'", expected="json or text, and a level: json:warning")
     logs.configure(level=level or "info", as_json=style == "json", redact=session.secrets.redactor)
     session.listeners = (logs.write_event,)
+
+
+@contextmanager
+def leaving(screen: Screen) -> Iterator[None]:
+    """Around the writing of artifacts: what is done is done, so that they cannot be written is told, and is no failure of the command."""
+    try:
+        yield
+    except OSError as error:
+        screen.say(f"[yellow]The artifacts are not written:[/yellow] {escape(str(error))}")

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from headgate.serve.cli import options as o
-from headgate.serve.cli.opening import opened
+from headgate.serve.cli.opening import leaving, opened
 from headgate.serve.cli.screen import Markup, Screen, duration, styled
 from headgate.spec.errors import EXIT_BLOCKED, EXIT_WORLD
 
@@ -29,6 +29,7 @@ def test(
     selector: o.Selector = None,
     resource_type: o.ResourceTypes = None,
     indirect: o.Indirect = "eager",
+    state: o.State = "",
     project: o.Project = ".",
     env: o.Environment = "",
     variables: o.Variables = "",
@@ -37,14 +38,20 @@ def test(
     """Unit tests of models, without a warehouse, and data tests of the published tables."""
     from headgate.declare.selection import Choice, choose
     from headgate.run.testing import test as run_tests
+    from headgate.serve.artifacts.writing import Artifacts, compare_with
 
     screen = Screen(output)
     kinds = tuple(k for k in _TESTS if not resource_type or k in resource_type or (k == "test" and "data_test" in resource_type))
     with opened(project, env, variables) as session:
-        chosen = choose(session.project, Choice(tuple(select or ()), tuple(exclude or ()), selector, kinds, indirect=indirect))
+        compare_with(session, state)
+        artifacts = Artifacts(session, "test", {"select": list(select or ()), "exclude": list(exclude or ())})
+        choice = Choice(tuple(select or ()), tuple(exclude or ()), selector, kinds, indirect=indirect)
+        chosen = choose(session.project, choice, session.prior)
         for text in chosen.nothing:
             screen.say(f"[yellow]'{escape(text)}' selects nothing.[/yellow]")
         results = run_tests(session, chosen.ids)
+        with leaving(screen):
+            artifacts.after_tests(results)
 
     def draw(s: Screen) -> None:
         rows = [(Markup(styled(_STYLE[t.status])), t.name, t.dataset, t.failures, duration(t.seconds)) for t in results]
