@@ -22,14 +22,14 @@ PARSE_CLOCK = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 DBT_VERSION = "1.11.0"
 """The version of dbt whose context this is."""
 _ENDLESS_MAX = 100_000  # as many as range() may give
+_MANY_MAX = 200_000  # what a few lists may give together
 
 _RE = """
 match search fullmatch sub subn split findall finditer compile escape error
 A ASCII DOTALL I IGNORECASE L LOCALE M MULTILINE S U UNICODE VERBOSE X NOFLAG
 """
 _ITERTOOLS = """
-accumulate chain combinations combinations_with_replacement compress dropwhile filterfalse groupby islice pairwise
-permutations product starmap takewhile tee zip_longest
+accumulate chain compress dropwhile filterfalse groupby islice pairwise starmap takewhile tee zip_longest
 """
 _FAILURES = """
 raise_compiler_error raise_not_implemented raise_parsing_error raise_database_error raise_dependency_error
@@ -208,15 +208,22 @@ def _modules(now: dt.datetime) -> Names:
         datetime=_clock(now),
         re=Names(**{name: getattr(re, name) for name in _RE.split()}),
         pytz=Names(**{name: getattr(pytz, name) for name in zones}, **listed),
-        itertools=Names(**{name: getattr(itertools, name) for name in _ITERTOOLS.split()}, **_ENDLESS),
+        itertools=Names(**{name: getattr(itertools, name) for name in _ITERTOOLS.split()}, **_ENDLESS, **_MANY),
     )
 
 
-def _bounded(items: Iterator[Any]) -> Iterator[Any]:
+def _bounded(items: Iterator[Any], most: int = _ENDLESS_MAX) -> Iterator[Any]:
     for given, item in enumerate(items):
-        if given >= _ENDLESS_MAX:
-            raise CompilerError(f"a loop without end was left after {_ENDLESS_MAX:,} rounds")
+        if given >= most:
+            raise CompilerError(f"a loop without end was left after {most:,} rounds")
         yield item
+
+
+def _many(name: str) -> Callable[..., Iterator[Any]]:
+    return lambda *args, **named: _bounded(getattr(itertools, name)(*args, **named), _MANY_MAX)
+
+
+_MANY: dict[str, Any] = {n: _many(n) for n in ("product", "permutations", "combinations", "combinations_with_replacement")}
 
 
 _ENDLESS: dict[str, Any] = {

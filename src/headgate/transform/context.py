@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -177,7 +178,7 @@ class TemplateConfig:
         found = self._node.config.get(name)
         if found is None and name == "materialized":
             return self._node.materialized
-        return default if found is None else found
+        return default if found is None else copy.deepcopy(found)  # a template may change what it is given
 
     def require(self, name: str, validator: Any = None) -> Any:
         """The value of a config key. Raises DeclarationError when it is not set."""

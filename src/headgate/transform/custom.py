@@ -18,7 +18,7 @@ from headgate.transform.clock import without_terminator
 from headgate.transform.context import Scene, names_for, published_sql
 from headgate.transform.job import Job
 from headgate.transform.table import build_view, whole_table
-from headgate.transform.writing import StagingAdapter, WritingReader
+from headgate.transform.writing import Made, StagingAdapter, WritingReader
 
 _BUILT_ANEW = ("table", "view")  # dbt's kinds that never look at what stands
 
@@ -34,14 +34,15 @@ def build(job: Job, scene: Scene, macro: str) -> Staged:
     """Run `macro` and stage what it leaves as `{{ this }}`. Raises DeclarationError when it leaves nothing."""
     node, workspace = job.node, job.workspace
     names: dict[str, Any] = {}
-    adapter = StagingAdapter(job, scene, names)
+    made = Made()
+    adapter = StagingAdapter(job, scene, names, made)
     names |= _names(job, scene, adapter)
     adapter.create_schema(adapter.relation(node.relation, None))
     if node.materialized not in _BUILT_ANEW:
-        _copy_of_target(job, adapter)
+        _copy_of_target(job, made)
     returned = scene.templates.call_macro(macro, {}, names)
     relation = next((r for r in _relations(returned) if r.identifier == node.relation.name), None)
-    kind = adapter.made.get(node.relation)
+    kind = made.kinds.get(node.relation)
     if kind is None:
         raise job.mistake(
             f"the materialisation '{node.materialized}' has left no {node.relation}",
@@ -49,8 +50,8 @@ def build(job: Job, scene: Scene, macro: str) -> Staged:
             code="HG-T041",
         )
     notes = () if relation is not None else (f"'{node.materialized}' does not return {node.relation} among its relations",)
-    staged = _view(job, scene, adapter) if kind == "view" else _table(job, adapter)
-    for other in [r for r in adapter.made if r != node.relation]:
+    staged = _view(job, scene, made) if kind == "view" else _table(job, made)
+    for other in [r for r in made.kinds if r != node.relation]:
         adapter.drop_relation(adapter.relation(other, None))
     workspace.alias(node.relation, staged.overlay_sql or staged.rows_sql, cursor=job.cursor)
     return replace(staged, notes=staged.notes + notes)
@@ -89,7 +90,7 @@ class _Api:
         return {"Relation": self.Relation, "Column": self.Column}[name]
 
 
-def _copy_of_target(job: Job, adapter: StagingAdapter) -> None:
+def _copy_of_target(job: Job, made: Made) -> None:
     """Put what stands under the node's name into staging, where the materialisation may change it."""
     relation = job.node.relation
     published = job.target_sql or (relation.sql(job.lake.name) if job.lake.columns(relation) is not None else None)
@@ -97,7 +98,7 @@ def _copy_of_target(job: Job, adapter: StagingAdapter) -> None:
         return
     kind = "view" if job.lake.relations().get(str(relation)) == "view" else "table"
     job.run(f"CREATE OR REPLACE {kind} {relation.sql(job.workspace.catalog)} AS SELECT * FROM {published}")
-    adapter.made[relation] = kind
+    made.kinds[relation] = kind
 
 
 def _relations(returned: Any) -> list[TemplateRelation]:
@@ -107,21 +108,21 @@ def _relations(returned: Any) -> list[TemplateRelation]:
     return [r for r in returned.get("relations") or () if isinstance(r, TemplateRelation)]
 
 
-def _table(job: Job, adapter: StagingAdapter) -> Staged:
+def _table(job: Job, made: Made) -> Staged:
     """What the materialisation left as a table, staged in the lake's types."""
-    made = job.node.relation.sql(job.workspace.catalog)
+    name = job.node.relation.sql(job.workspace.catalog)
     left = f"{job.node.relation.name}__hg_left"
-    job.run(f"ALTER TABLE {made} RENAME TO {quote_ident(left)}")
+    job.run(f"ALTER TABLE {name} RENAME TO {quote_ident(left)}")
     source = job.private("left").sql(job.workspace.catalog)
     rows = job.stage("", f"SELECT * FROM {source}")
     job.run(f"DROP TABLE {source}")
-    adapter.made.pop(job.node.relation)
+    made.kinds.pop(job.node.relation)
     return whole_table(job, rows, RowCounts(rows_in=rows.rows, rows_out=rows.rows))
 
 
-def _view(job: Job, scene: Scene, adapter: StagingAdapter) -> Staged:
+def _view(job: Job, scene: Scene, made: Made) -> Staged:
     """What the materialisation left as a view; published it reads what is published."""
-    query = adapter.views[job.node.relation]
+    query = made.views[job.node.relation]
     job.run(f"DROP VIEW {job.node.relation.sql(job.workspace.catalog)}")
-    adapter.made.pop(job.node.relation)
+    made.kinds.pop(job.node.relation)
     return build_view(replace(job, sql=query), without_terminator(published_sql(query, scene.read)))

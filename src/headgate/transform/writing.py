@@ -7,6 +7,7 @@ statement that would write elsewhere is refused before it runs.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
@@ -54,21 +55,28 @@ _NOT_SQL = ("", "grant", "revoke")  # DuckDB has no word for these
 _TEMPORARY = ("temp", "memory")
 
 
-class StagingAdapter(Adapter):
-    """`adapter` of one materialisation. `made` holds what stands in staging by its hand: relation -> "table" | "view"."""
+@dataclass(slots=True)
+class Made:
+    """What a materialisation has made in staging: relation -> "table" | "view", the queries of views, temporary tables."""
 
-    def __init__(self, job: Job, scene: Scene, names: dict[str, Any]) -> None:
+    kinds: dict[Relation, str] = field(default_factory=dict)
+    views: dict[Relation, str] = field(default_factory=dict)
+    temporary: set[str] = field(default_factory=set)
+
+
+class StagingAdapter(Adapter):
+    """`adapter` of one materialisation, which keeps in `made` what it makes. Templates cannot reach that."""
+
+    def __init__(self, job: Job, scene: Scene, names: dict[str, Any], made: Made) -> None:
         super().__init__(job.lake, job.workspace, job.cursor, scene.templates, names, str(job.node.location))
         self._job, self._scene = job, scene
-        self._temporary: set[str] = set()
-        self.made: dict[Relation, str] = {}
-        self.views: dict[Relation, str] = {}
+        self._made = made
         self.Relation = RelationFactory(self.name_of, job.lake.name)
         self.Column = ColumnFactory()
 
     def name_of(self, relation: Relation) -> str:
         """The SQL name of `relation` for this materialisation."""
-        own = relation == self._job.node.relation or relation in self.made
+        own = relation == self._job.node.relation or relation in self._made.kinds
         known = self._workspace.is_staged(relation) or str(relation).lower() in self._published()
         if known and not own:
             return self._workspace.resolve(relation)
@@ -83,8 +91,8 @@ class StagingAdapter(Adapter):
         if relation is None or not relation.schema or not relation.identifier:
             return None
         named = Relation(str(relation.schema), str(relation.identifier))
-        if named in self.made:
-            return self.relation(named, self.made[named])
+        if named in self._made.kinds:
+            return self.relation(named, self._made.kinds[named])
         return None if named == self._job.node.relation else super().load_relation(relation)
 
     def create_schema(self, relation: TemplateRelation) -> str:
@@ -95,13 +103,13 @@ class StagingAdapter(Adapter):
     def drop_relation(self, relation: TemplateRelation | None) -> str:
         """Drop what the materialisation has made; a relation that is not there is no mistake."""
         if relation is not None:
-            kind = self.made.get(_named(relation), relation.type or "table")
+            kind = self._made.kinds.get(_named(relation), relation.type or "table")
             self.write(f"drop {kind} if exists {relation}")
         return ""
 
     def rename_relation(self, from_relation: TemplateRelation, to_relation: TemplateRelation) -> str:
         """Rename what the materialisation has made."""
-        kind = self.made.get(_named(from_relation), from_relation.type or "table")
+        kind = self._made.kinds.get(_named(from_relation), from_relation.type or "table")
         self.write(f"alter {kind} {from_relation} rename to {quote_ident(str(to_relation.identifier))}")
         return ""
 
@@ -149,7 +157,7 @@ class StagingAdapter(Adapter):
         parts = _parts(match["name"])
         if match["temp"] or (match["create"] and match["kind"] in ("macro", "function") and len(parts) == 1):
             return match
-        if len(parts) == 1 and parts[0].lower() in self._temporary:
+        if len(parts) == 1 and parts[0].lower() in self._made.temporary:
             return match
         if len(parts) > 1 and parts[0] in (self._workspace.catalog, *_TEMPORARY) and not self._of_another(parts):
             return match
@@ -158,26 +166,26 @@ class StagingAdapter(Adapter):
     def _of_another(self, parts: list[str]) -> bool:
         """Whether the name is that of another model's staged rows."""
         relation = Relation(*parts[-2:])
-        return self._workspace.is_staged(relation) and relation not in self.made and relation != self._job.node.relation
+        return self._workspace.is_staged(relation) and relation not in self._made.kinds and relation != self._job.node.relation
 
     def _note(self, statement: str, change: re.Match[str]) -> None:
         """Keep what a statement has made, dropped or renamed."""
         parts = _parts(change["name"])
         if change["temp"]:
-            self._temporary.add(parts[-1].lower())
+            self._made.temporary.add(parts[-1].lower())
         if len(parts) != 3:
             return
         relation = Relation(parts[1], parts[2])
         if change["create"] and change["kind"].lower() in ("table", "view"):
-            self.made[relation] = change["kind"].lower()
+            self._made.kinds[relation] = change["kind"].lower()
             body = _BODY.search(statement, change.end())
-            self.views[relation] = body["body"].strip().rstrip(";") if body is not None else ""
+            self._made.views[relation] = body["body"].strip().rstrip(";") if body is not None else ""
         elif change["drop"]:
-            self.made.pop(relation, None)
+            self._made.kinds.pop(relation, None)
         elif change["alter"] and (renamed := _RENAME.match(statement, change.end())):
             new = Relation(relation.schema, _parts(renamed["to"])[0])
-            self.made[new] = self.made.pop(relation, "table")
-            self.views[new] = self.views.pop(relation, "")
+            self._made.kinds[new] = self._made.kinds.pop(relation, "table")
+            self._made.views[new] = self._made.views.pop(relation, "")
 
     def _mistake(self, sql: str, why: str) -> DeclarationError:
         return DeclarationError(
