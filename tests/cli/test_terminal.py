@@ -109,3 +109,15 @@ def test_a_failing_raw_row_is_shown_with_its_place() -> None:
         screen, "unique_id", [{"id": "1", "_loaded_at": "x", "_load_id": "y", "_position": "{'unit': a.csv, 'seq': 3}"}], 3
     )
     assert shown.getvalue().split() == ["first", "rows", "that", "fail", "unique_id:", "id", "place", "1", "a.csv", "#3"]
+
+
+def test_rows_without_room_stand_below_each_other() -> None:
+    rows = [(1, "Ada [x]", "a" * 40), (20, None, "b")]
+    screen, shown = screen_of(80)
+    screen.rows(("customer_id", "name", "note"), rows)
+    assert shown.getvalue().splitlines()[0].split() == ["customer_id", "name", "note"]
+    screen, shown = screen_of(60)
+    screen.rows(("customer_id", "name", "note"), rows)
+    lines = shown.getvalue().splitlines()
+    assert lines[:2] == ["customer_id  1", "name         Ada [x]"] and "name         –" in lines
+    assert lines[lines.index("customer_id  20") - 1] == ""

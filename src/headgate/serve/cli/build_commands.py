@@ -211,7 +211,7 @@ def show_sample(screen: Screen, check: str, rows: Sequence[Mapping[str, Any]], l
     names = [n for n in rows[0] if n not in LANDING_COLUMNS][:SAMPLE_COLUMNS]
     place = [place_of(row["_position"]) for row in rows[:limit] if "_position" in row]
     body = [[*(row.get(n) for n in names), *place[at : at + 1]] for at, row in enumerate(rows[:limit])]
-    screen.table([*names, *(["place"] if place else [])], body)
+    screen.rows([*names, *(["place"] if place else [])], body)
 
 
 def place_of(position: object) -> str:

@@ -119,7 +119,7 @@ def show(
             s.line(f"\nchecks: {escape(', '.join(card.checks))}")
         if card.sample:
             s.line("")
-            s.table(tuple(card.sample[0]), [tuple(r.values()) for r in card.sample])
+            s.rows(tuple(card.sample[0]), [tuple(r.values()) for r in card.sample])
 
     screen.answer(card, draw)
 
@@ -147,7 +147,8 @@ def why(table: Table, project: o.Project = ".", env: o.Environment = "", output:
         for event in because.events:
             rows = "" if event.rows is None else counted(event.rows, "row")
             said = "as above" if event.reason and event.reason in because.sentence else one_line(event.reason)
-            s.line(f"  [dim]{moment(event.at)}[/dim]  {event.kind:<17}  {styled(event.status)}  {rows}  {escape(said)}".rstrip())
+            parts = [p for p in (styled(event.status) if event.status else "", rows, escape(said)) if p]
+            s.line(f"  [dim]{moment(event.at)}[/dim]  {event.kind:<17}  {', '.join(parts)}".rstrip())
         if because.todo:
             s.line(f"\nNow: {escape(because.todo)}")
 
@@ -227,7 +228,7 @@ def query(
     rows = shown.to_pylist()
 
     def draw(s: Screen) -> None:
-        s.table(table.column_names, [tuple(r.values()) for r in rows])
+        s.rows(table.column_names, [tuple(r.values()) for r in rows])
         if len(rows) < table.num_rows:
             s.say(f"[dim]{table.num_rows:,} rows, {len(rows):,} shown; --limit 0 shows all[/dim]")
 

@@ -106,6 +106,8 @@ def restore(
     screen = Screen(output)
     with opened(project, env) as session:
         result = session.restore(table, to, listeners=(Follow(screen, quiet=screen.as_json),))
+    for step in () if screen.as_json else result.steps:
+        screen.line(f"{escape(step.dataset)} is {escape(step.reason)}")
     finish(screen, result)
 
 

@@ -12,6 +12,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -74,6 +75,21 @@ class Screen:
         for row in body:
             drawn.add_row(*(cell(value) for value in row))
         self.out.print(drawn)
+
+    def rows(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Rows of data: a table, or, where a terminal has no room for all columns, one below the other with a line for each value."""
+        body = [list(row) for row in rows]
+        shown = [[Text.from_markup(cell(value), emoji=False) for value in row] for row in body]
+        widths = [max([cell_len(name), *(row[at].cell_len for row in shown)]) for at, name in enumerate(columns)]
+        if not self.out.is_terminal or sum(widths) + 2 * (len(widths) - 1) <= self.out.width:
+            self.table(columns, body)
+            return
+        name_width = max(map(cell_len, columns))
+        for number, row in enumerate(shown):
+            if number:
+                self.line()
+            for name, value in zip(columns, row, strict=True):
+                self.line(f"[bold]{escape(name)}[/bold]{' ' * (name_width - cell_len(name))}  {escape(value.plain)}")
 
 
 def _print(console: Console, text: str) -> None:
