@@ -27,7 +27,7 @@ def files(bench: Bench, table: str) -> int:
     return int(rows[0][0])
 
 
-def test_a_table_inlines_from_its_first_small_addition_on(bench: Bench) -> None:
+def test_rule_10_a_table_inlines_from_its_first_small_addition_on(bench: Bench) -> None:
     build(bench, "run-1", "marts.t", "select i as a from range(1000) t(i)", kind=REPLACE)
     build(bench, "run-2", "marts.other", "select 1 as a", kind=REPLACE)
     assert inlining(bench) == set() and files(bench, "t") == 1
@@ -40,7 +40,7 @@ def test_a_table_inlines_from_its_first_small_addition_on(bench: Bench) -> None:
     assert files(bench, "publications") == 0, "the ledger's rows live in the catalog"
 
 
-def test_hand_written_names_are_found_near_first_then_in_the_lake(bench: Bench) -> None:
+def test_rule_14_hand_written_names_are_found_near_first_then_in_the_lake(bench: Bench) -> None:
     build(bench, "run-5", "marts.published", "select 1 as a", kind=REPLACE)
     build(bench, "run-6", "marts.doubled", "select 'published' as a", kind=REPLACE)
     workspace = bench.lake.workspace("run-names")

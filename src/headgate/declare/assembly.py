@@ -206,6 +206,8 @@ def _nodes(drafts: list[Draft], reading: Reading) -> dict[str, Node]:
 
 def _node(draft: Draft, texts: tuple[str, str], reading: Reading) -> Node:
     config = {k: v for k, v in draft.config.values.items() if v is not None}
+    if draft.materialized != "view":
+        config.pop("views", None)  # set for a whole folder, it says nothing of its tables
     entry = draft.patch.entry if draft.patch else None
     grain = config.get("grain")
     tier = config.get("tier")

@@ -53,7 +53,7 @@ ACCESS = ("private", "protected", "public")
 
 _OURS = (
     "owner", "grain", "tier", "publish_group", "reconcile", "partition_by", "sort_by", "history", "incremental_order",
-    "inferred_members", "schedule", "audit_columns", "scd", "leave_duplicates", "end", "external_inputs", "key_is_group",
+    "inferred_members", "schedule", "audit_columns", "views", "scd", "leave_duplicates", "end", "external_inputs", "key_is_group",
     "predicates",
 )  # fmt: skip
 _DBT_NODE = (

@@ -126,6 +126,7 @@ MODEL: Mapping[str, str] = {
     "inferred_members": "`dimension` and `key`: give the dimension a row for members that this fact names first",
     "schedule": "when to run, as cron; kept for the scheduler",
     "audit_columns": "columns that no comparison of this table looks at",
+    "views": "of a view: `live` (the default) follows its tables, `pinned` shows what stood when it was published until it is published again",
     "leave_duplicates": "an append without a key: duplicates are wanted",
     "end": "the last moment of event time, not included",
     "external_inputs": "inputs that no `ref` or `source` names: the model is built at every run",

@@ -90,6 +90,7 @@ class _Rules:
             if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
                 self.m.add("HG-D012", self.at(key), f"'{key}' of {self.who} is {shapes.told(value)}", expected=words)
                 self.draft.config.values[key] = None
+        self.word("views", ("live", "pinned"))
         reconcile = self.draft.value("reconcile")
         if reconcile is not None and not (isinstance(reconcile, dict) and seconds_of(reconcile.get("after")) is not None):
             self.m.add(

@@ -35,7 +35,7 @@ _ASIDE = frozenset(
     )
 )
 # Configuration that changes how a table is stored, but no row of it.
-_LAYOUT = frozenset(("materialized", "partition_by", "sort_by", "cluster_by", "publish_group", "pre_hook", "post_hook"))
+_LAYOUT = frozenset(("materialized", "partition_by", "sort_by", "cluster_by", "publish_group", "pre_hook", "post_hook", "views"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ view."""
 from __future__ import annotations
 
 from headgate.ports.engine import Cursor, Lake
+from headgate.publish.pins import pinned_sql, view_statement
+from headgate.spec.clock import now_iso
 from headgate.spec.names import Column, quote_ident, quote_literal
 from headgate.spec.staged import APPEND, DELTA, REPLACE, VIEW, Staged
 
@@ -49,12 +51,13 @@ def apply_staged(cursor: Cursor, lake: Lake, staged: Staged, relations: dict[str
 
 
 def _view(cursor: Cursor, lake: Lake, staged: Staged, standing: str | None) -> None:
-    """Views are stored with explicit columns and lake-qualified names (LAKE.md 13)."""
-    name = staged.relation.sql(lake.name)
+    """A pinned view names a moment of this transaction, which means what is written so far: so it comes after the tables."""
     if standing == "table":
-        cursor.execute(f"DROP TABLE {name}")
-    columns = ", ".join(quote_ident(c.name) for c in staged.columns)
-    cursor.execute(f"CREATE OR REPLACE VIEW {name} ({columns}) AS {staged.view_sql}")
+        cursor.execute(f"DROP TABLE {staged.relation.sql(lake.name)}")
+    sql = staged.view_sql
+    if staged.pinned:
+        sql = pinned_sql(cursor, lake.name, sql, "TIMESTAMP", f"{quote_literal(now_iso() + '+00')}::TIMESTAMPTZ")
+    cursor.execute(view_statement(lake.name, staged, sql))
     _comment(cursor, lake, staged)
 
 

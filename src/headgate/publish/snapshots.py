@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from headgate.ports.engine import Cursor, Lake
+from headgate.publish.pins import pinned_views
 from headgate.spec.errors import UsageError
 from headgate.spec.names import Relation, quote_ident, quote_literal
 
@@ -31,7 +32,7 @@ def needed(lake: Lake, filled_by_others: Sequence[Relation] = ()) -> frozenset[i
     """The ids of the snapshots that are kept whatever their age.
 
     For each published table the newest one at which its version before the present one stood, so that a table can always be restored to
-    that; and the last change of each table that others fill, for by that the plan knows that it has not changed since.
+    that; what pinned views read; and the last change of each table that others fill, by which the plan knows that it has not changed since.
     """
     previous = _ids(
         lake,
@@ -42,7 +43,9 @@ def needed(lake: Lake, filled_by_others: Sequence[Relation] = ()) -> frozenset[i
         "FROM reign",
     )
     others = (version for version, _ in lake.external(filled_by_others).values())
-    return frozenset(previous) | {int(version.removeprefix("snapshot ")) for version in others}
+    return frozenset(previous).union(*pinned_views(lake).values()) | {
+        int(version.removeprefix("snapshot ")) for version in others
+    }
 
 
 def exists(lake: Lake, snapshot: int) -> bool:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from headgate.spec.project import Project
 from headgate.transform.inferred import inferences
 
 
-def publish_groups(project: Project) -> tuple[frozenset[str], ...]:
-    """Every group of more than one node, as unique ids."""
+def publish_groups(project: Project, pinned: Collection[str] = ()) -> tuple[frozenset[str], ...]:
+    """Every group of more than one node, as unique ids. `pinned` are the views that stand pinned: they stay as they are without their tables."""
     groups: dict[str, set[str]] = {name: set(members) for name, members in project.publish_groups.items()}
     for uid, node in project.nodes.items():
         if node.publish_group:
             groups.setdefault(node.publish_group, set()).add(uid)
         if node.config.get("inferred_members"):
             groups[f"inferred members of {uid}"] = {uid, *(i.dimension.unique_id for i in inferences(project, node))}
-        if node.materialized == "view":
+        if node.materialized == "view" and str(node.relation) not in pinned:
             groups[f"view {uid}"] = {uid, *nearest_tables(project, uid)}
     return tuple(frozenset(g) for g in groups.values() if len(g) > 1)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from headgate.plan.changes import code_of
+from headgate.publish.pins import number
 from headgate.publish.publish import Bundle, publish
 from headgate.run.context import RunContext
 from headgate.run.walk import Outcome
+from headgate.spec.errors import EngineFailed, LakeConflict, LockHeld
 from headgate.spec.events import StepResult
 from headgate.spec.steps import Step
 from headgate.state.leases import LeaseKeeper
@@ -47,6 +50,8 @@ def publish_staged(
                 "dataset.published", dataset=s.dataset, step=s.unique_id, rows=s.counts.rows_out, bytes=written.get(s.dataset, 0), snapshot=snapshot,
                 cpu_seconds=s.cpu_seconds, seconds=s.seconds, reason="; ".join(s.notes), data={"version": said.published.get(s.dataset, "")},
             )  # fmt: skip
+    with suppress(LockHeld, EngineFailed, LakeConflict):  # what is published stands; the next publish of the view does it
+        number(ctx.lake, staged, said.published, ctx.run_id)
     for dataset in said.superseded:
         ctx.emit("dataset.stale", dataset=dataset, status="superseded", reason="its inputs have moved since it was staged")
     return (), tuple(replace(r, version=said.published.get(r.dataset, r.version)) for r in results)

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from headgate.plan import make, plan_to_json
 from headgate.ports.engine import Lake, Workspace
+from headgate.publish.pins import pinned_views
 from headgate.publish.publish import attempts_published, newest_fence
 from headgate.run import holding
 from headgate.run.building import Builder
@@ -131,7 +132,7 @@ class Running:
             _add_inferred(outcome, builder)
             self._weigh_joint(outcome, builder)
             keep_failures(self.ctx, workspace, self.verdicts)
-            withdraw(outcome, steps, publish_groups(self.ctx.project))
+            withdraw(outcome, steps, publish_groups(self.ctx.project, pinned_views(self.ctx.lake)))
             keeper.check()
             point("run.before_publish")
             outdated, results = publish_staged(self.ctx, outcome, steps, keeper, attempt=before + attempt, reason=self.reason)

@@ -81,6 +81,7 @@ class Staged:
     rows_sql: str = ""
     overlay_sql: str = ""
     view_sql: str = ""
+    pinned: bool = False  # a view that goes on showing what it shows when it is published
     files: tuple[str, ...] = ()
     counts: RowCounts = field(default_factory=RowCounts)
     key: tuple[str, ...] = ()

@@ -15,7 +15,17 @@ def build_view(job: Job, published_sql: str) -> Staged:
     columns = job.workspace.stage_view(job.node.relation, job.sql, cursor=job.cursor)
     rows_sql = job.workspace.resolve(job.node.relation)
     view_sql = f"SELECT {listed(names(columns))} FROM (\n{published_sql}\n)"
-    return job.staged(VIEW, columns=columns, rows_sql=rows_sql, overlay_sql=rows_sql, view_sql=view_sql)
+    wanted = job.node.config.get("views") == "pinned"
+    notes = ("it is live: a DuckDB file keeps no version to pin it to",) if wanted and not job.lake.keeps_history else ()
+    return job.staged(
+        VIEW,
+        columns=columns,
+        rows_sql=rows_sql,
+        overlay_sql=rows_sql,
+        view_sql=view_sql,
+        pinned=wanted and not notes,
+        notes=notes,
+    )
 
 
 def build_table(job: Job) -> Staged:
