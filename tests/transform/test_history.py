@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -238,3 +239,35 @@ def test_a_fact_alone_adds_to_its_dimension(world):
     workspace.discard()
     world.run(dim, "full")
     assert world.rows("select * from lake.marts.dim") == [(1, "a", False), (2, None, True)]
+
+
+def test_an_appended_dimension_takes_the_real_row(world):
+    """Its key is there already, but only as a guess."""
+    from headgate.transform.inferred import infer
+
+    world.source("c", "k INTEGER, name VARCHAR")
+    dim = world.model(
+        "dim", "select k, name from {{ source('shop', 'c') }}", "incremental", unique_key="k", incremental_strategy="append"
+    )
+    fact = world.model("fct", "select unnest([1, 2]) as k", inferred_members={"dimension": "dim", "key": "k"})
+    world.deliver("c", [(1, "Ann")])
+    world.run(dim)
+    workspace = world.workspace()
+    staged = world.stage(fact, workspace, "full")
+    for value in infer(staged, world.project, world.lake, workspace, staged={}, recorded=world.recorded):
+        world.publish(value)
+    workspace.discard()
+    world.deliver("c", [(2, "Bob"), (1, "Eve")])
+    counts = world.run(dim).counts
+    assert (counts.rows_out, counts.rows_deleted, counts.rows_unchanged, counts.balanced) == (1, 1, 1, True)
+    assert world.rows("select * from lake.marts.dim") == [(1, "Ann", False), (2, "Bob", False)]
+
+
+def test_a_view_has_no_inferred_members(world):
+    from headgate.spec.errors import DeclarationError
+    from headgate.transform.inferred import inferences
+
+    world.model("dim", "select 1 as k", "view")
+    fact = world.model("fct", "select 1 as k", inferred_members={"dimension": "dim", "key": "k"})
+    with pytest.raises(DeclarationError, match="keeps no rows of its own"):
+        inferences(world.project, fact)

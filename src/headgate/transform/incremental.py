@@ -15,6 +15,7 @@ from headgate.spec.staged import APPEND as ADD
 from headgate.spec.staged import DELTA, REPLACE, RowCounts, Staged
 from headgate.spec.verdicts import Verdict
 from headgate.transform import strategy
+from headgate.transform.inferred import IS_INFERRED
 from headgate.transform.job import Job, Result, texts
 from headgate.transform.order import deduplicate, own_order, position_order
 from headgate.transform.query import any_null, cast_list, joined, listed, names, same
@@ -136,19 +137,26 @@ def _new_delta(job: Job, key: tuple[str, ...] | None = None) -> Delta:
 
 
 def _append(job: Job) -> Staged:
-    """Add rows whose key is not there yet; without a key (left out on purpose) add them all."""
+    """Add rows whose key is not there yet; without a key (left out on purpose) add them all. A member that was only inferred is replaced
+    by its first real row.
+    """
     delta = _new_delta(job)
     key = exact_key(job, delta.rows.names)
     target = standing(job, delta.shape)
-    rows, unchanged = delta.rows, 0
+    rows, unchanged, replaced = delta.rows, 0, 0
+    inferred = bool(key) and IS_INFERRED in names(known(job.target))
     if key:
-        fresh = f"SELECT {listed(rows.names, 's')} FROM {rows.sql} AS s ANTI JOIN {target} AS t ON {joined('s', 't', key)}"
+        real = f"(SELECT * FROM {target} WHERE {IS_INFERRED} IS NOT TRUE)" if inferred else target
+        fresh = f"SELECT {listed(rows.names, 's')} FROM {rows.sql} AS s ANTI JOIN {real} AS t ON {joined('s', 't', key)}"
         rows = job.stage("delta", fresh, rows_expected=rows.rows)
         unchanged = delta.rows.rows - rows.rows
+    if inferred:
+        (replaced,) = job.one(f"SELECT count(*) FROM {target} AS t SEMI JOIN {rows.sql} AS s ON {joined('s', 't', key)}")
     counts = RowCounts(
-        rows_in=delta.rows.rows + delta.aside, rows_out=rows.rows, rows_deduplicated=delta.aside, rows_unchanged=unchanged
-    )
-    return finished(job, ADD, rows, delta, counts, key=key)
+        rows_in=delta.rows.rows + delta.aside, rows_out=rows.rows, rows_deduplicated=delta.aside, rows_unchanged=unchanged,
+        rows_deleted=int(replaced),
+    )  # fmt: skip
+    return finished(job, DELTA if replaced else ADD, rows, delta, counts, key=key)
 
 
 def _merge(job: Job) -> Staged:

@@ -55,6 +55,12 @@ def _inference(project: Project, fact: Node, item: Any) -> Inference:
         raise DeclarationError(
             f"{fact.location}: {fact.name}: its dimension '{item['dimension']}' does not exist", expected="the name of a model"
         )
+    if dimension.materialized in ("view", "ephemeral"):
+        raise DeclarationError(
+            f"{fact.location}: {fact.name}: its dimension {dimension.name} is a {dimension.materialized} model, which keeps no rows of its own",
+            expected="a dimension that is a table, or an incremental or history model",
+            code="HG-T060",
+        )
     key = item["key"]
     if isinstance(key, Mapping):
         return Inference(fact, dimension, tuple((str(f), str(d)) for f, d in key.items()))
