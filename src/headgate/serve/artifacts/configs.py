@@ -64,7 +64,7 @@ def plain_config(said: Mapping[str, Any]) -> dict[str, Any]:
 
 def said_config(node: Node) -> dict[str, Any]:
     """What the project says of a node, without defaults (dbt's `unrendered_config`)."""
-    found = {_HOOKS.get(key, key): value for key, value in node.config.items()}
+    found = {_HOOKS.get(key, key): value for key, value in node.config.items() if key not in _PROPERTIES}
     for key in _HOOKS.values():
         if isinstance(found.get(key), list) and len(found[key]) == 1:
             found[key] = found[key][0]
@@ -92,6 +92,19 @@ def test_config(check: CheckSpec, beside: Collection[str] = ()) -> dict[str, Any
     else:
         found["store_failures"] = _STORED.get(str(kept), True)
     return found
+
+
+def said_test_config(check: CheckSpec, beside: Collection[str]) -> dict[str, Any]:
+    """What the project says of a data test, without defaults; `beside` are tags that it has from elsewhere."""
+    found = {key: value for key, value in check.config.items() if value is not None and key != "tags"}
+    own = [tag for tag in _texts(check.config.get("tags")) if tag not in beside]
+    return found | ({"tags": own} if own else {})
+
+
+def said_source_config(table: SourceTable) -> dict[str, Any]:
+    """What the project says of a source's table, without defaults."""
+    left_out = {"enabled": True, "event_time": None, "meta": {}, "tags": []}
+    return {k: v for k, v in source_config(table).items() if k not in left_out or v != left_out[k]}
 
 
 def source_config(table: SourceTable) -> dict[str, Any]:

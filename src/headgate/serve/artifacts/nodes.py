@@ -104,7 +104,7 @@ def test_entry(frame: Frame, check: CheckSpec) -> dict[str, Any]:
         "docs": docs_of(config),
         "patch_path": None,
         "build_path": None,
-        "unrendered_config": {k: v for k, v in check.config.items() if v is not None},
+        "unrendered_config": configs.said_test_config(check, beside),
         "created_at": frame.created_at,
         "relation_name": frame.relation(Relation(*check.failures_table.split(".", 1))) if check.failures_table else None,
         "raw_code": _test_code(check) if generic else check.raw_code.strip(),

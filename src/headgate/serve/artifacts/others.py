@@ -43,7 +43,7 @@ def source_entry(frame: Frame, table: SourceTable) -> dict[str, Any]:
         "tags": list(table.tags),
         "config": configs.source_config(table),
         "patch_path": None,
-        "unrendered_config": dict(table.config),
+        "unrendered_config": configs.said_source_config(table),
         "relation_name": frame.relation(table.relation),
         "created_at": frame.created_at,
         "unrendered_database": _nearest("database", own, said),
