@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import chdir
 from dataclasses import is_dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ from typer.testing import CliRunner, Result
 from headgate.run.quick import nothing_to_do
 from headgate.run.session import open_session
 from headgate.serve.answers.shapes import SHAPES, keys_of, named
-from headgate.serve.cli import build_commands, look_commands, project_commands, repair_commands
+from headgate.serve.cli.app import whole
 from headgate.serve.cli.screen import plain
 from headgate.spec.errors import HeadgateError
 from headgate.spec.events import RunResult
@@ -42,23 +42,22 @@ CALLS: tuple[tuple[str, int, int], ...] = (
     ("backfill daily --from 2026-01-01 --to 2026-01-02 --rehearse 100%", 0, 2), ("backfill daily --from 2026-01-01 --to 2026-01-02 --rebuild", 0, 0),
     ("reconcile", 0, 0), ("DELIVER A BROKEN FILE", 0, 0), ("run", 3, 0), ("why raw.orders", 0, 0), ("history raw.orders", 0, 0), ("ls", 0, 0),
     ("DELIVER IT REPAIRED", 0, 0), ("run", 0, 0), ("diff stg_orders", 0, 0), ("restore stg_orders --to FIRST", 0, 0), ("maintain --dry-run", 0, 0),
-    ("maintain", 0, 0), ("doctor", 0, 0),
+    ("maintain", 0, 0), ("doctor", 0, 0), ("source freshness", 0, 0), ("test stg_orders", 0, 0),
+    ("ASK FOR A PACKAGE", 0, 0), ("deps", 0, 0),
 )  # fmt: skip
-
-
-def every_command() -> typer.Typer:
-    app = typer.Typer()
-    for module in (project_commands, build_commands, look_commands, repair_commands):
-        module.register(app)
-    return app
 
 
 def headgate(root: Path, *arguments: str) -> Result:
     with chdir(root):
-        result = CliRunner().invoke(every_command(), arguments)
+        result = CliRunner().invoke(whole(), arguments)
     if isinstance(result.exception, HeadgateError):
         result.exit_code = result.exception.exit_code  # what `run_app` makes of it
     return result
+
+
+def called(call: str) -> str:
+    """The command of a call: its longest beginning that is one."""
+    return max((c for c in SHAPES if f"{call} ".startswith(f"{c} ")), key=len)
 
 
 def misfit(value: Any, shape: Any, path: str = "") -> str | None:
@@ -102,8 +101,15 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, int, Re
     (world.root / "seeds").mkdir()
     (world.root / "seeds" / "countries.csv").write_text("id,name\n1,Norway\n")
     world.deliver(world.some_rows(rnd, 20))
+    (world.root.parent / "tools").mkdir()
+    (world.root.parent / "tools" / "dbt_project.yml").write_text("name: tools\nversion: '1.0'\n")
+    source = world.root / "sources" / "raw.yml"
+    source.write_text(source.read_text() + "        freshness: { warn_after: { count: 1, period: day } }\n")
     found = []
     for call, code, shape in CALLS:
+        if call.startswith("ASK"):
+            (world.root / "packages.yml").write_text("packages:\n  - local: ../tools\n")
+            continue
         if call.startswith("DELIVER"):
             rows = world.some_rows(rnd, 3) if call.endswith("REPAIRED") else [{**world.some_rows(rnd, 1)[0], "status": "odd"}]
             world.files -= call.endswith("REPAIRED")
@@ -126,9 +132,8 @@ def test_every_command_prints_its_shape(printed: list[tuple[str, int, Result]]) 
         if result.exit_code == 2:
             assert result.stdout == "", f"{call} failed and printed {result.stdout}"
             continue
-        shape = SHAPES[call.split()[0]][number]
-        assert misfit(json.loads(result.stdout), shape, call) is None
-        seen.add((call.split()[0], number))
+        assert misfit(json.loads(result.stdout), SHAPES[called(call)][number], call) is None
+        seen.add((called(call), number))
     assert seen == {(command, number) for command, shapes in SHAPES.items() for number in range(len(shapes))}
 
 
@@ -147,7 +152,7 @@ def test_what_holds_others_is_not_always_empty(printed: list[tuple[str, int, Res
 
     for call, number, result in printed:
         if result.stdout:
-            look(json.loads(result.stdout), SHAPES[call.split()[0]][number])
+            look(json.loads(result.stdout), SHAPES[called(call)][number])
     every = {s.__name__ for shapes in SHAPES.values() for shape in shapes for s in named(shape)}
     assert every - shown <= {"ColumnChange", "SchemaChange"}, "these need a model that changes"
 
@@ -165,9 +170,13 @@ def test_values(printed: list[tuple[str, int, Result]]) -> None:
 
 
 def test_the_table_of_shapes_is_of_all_commands_with_an_output() -> None:
-    group = typer.main.get_command(every_command())
-    commands = {n: c for n, c in group.commands.items() if any("--output" in p.opts for p in c.params)}  # type: ignore[attr-defined]
-    assert set(commands) == set(SHAPES)
+    def with_output(command: Any, path: str) -> Iterator[str]:
+        for name, inner in getattr(command, "commands", {}).items():
+            yield from with_output(inner, f"{path} {name}".strip())
+        if any("--output" in p.opts for p in command.params):
+            yield path
+
+    assert set(with_output(typer.main.get_command(whole()), "")) == set(SHAPES)
 
 
 def test_a_run_that_is_answered_at_once_prints_the_same_shape(tmp_path: Path) -> None:

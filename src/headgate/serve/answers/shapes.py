@@ -7,7 +7,9 @@ from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from headgate.run.deps import Installed
 from headgate.run.repairing import Maintenance, Rehearsal
+from headgate.run.testing import Tested
 from headgate.serve.answers.columns import Lineage
 from headgate.serve.answers.differences import Difference
 from headgate.serve.answers.freshness import Fresh
@@ -23,6 +25,7 @@ SHAPES: Mapping[str, tuple[Any, ...]] = {
     "backfill": (RunResult, Plan, Rehearsal),
     "build": (RunResult, Plan),
     "check": (Checked,),
+    "deps": (tuple[Installed, ...],),
     "diff": (Difference,),
     "doctor": (tuple[Finding, ...],),
     "history": (tuple[Publication, ...],),
@@ -40,6 +43,7 @@ SHAPES: Mapping[str, tuple[Any, ...]] = {
     "show": (Shown,),
     "source freshness": (tuple[Fresh, ...],),
     "snapshot": (RunResult,),
+    "test": (tuple[Tested, ...],),
     "why": (Because,),
 }
 """Command -> what it prints: the first, or with `--dry-run` and `--rehearse` the others."""
