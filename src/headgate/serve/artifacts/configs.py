@@ -103,7 +103,7 @@ def said_test_config(check: CheckSpec, beside: Collection[str]) -> dict[str, Any
 
 def said_source_config(table: SourceTable) -> dict[str, Any]:
     """What the project says of a source's table, without defaults."""
-    left_out = {"enabled": True, "event_time": None, "meta": {}, "tags": []}
+    left_out: dict[str, Any] = {"enabled": True, "event_time": None, "meta": {}, "tags": []}
     return {k: v for k, v in source_config(table).items() if k not in left_out or v != left_out[k]}
 
 
