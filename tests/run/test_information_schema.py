@@ -15,7 +15,7 @@ ASKS = """{{ config(materialized='table') }}
 {% set cols = run_query("select column_name from information_schema.columns where table_name = 'one' order by 1") %}
 select '{{ found.columns[0].values() | join(",") if execute else "" }}' as tables,
     '{{ cols.columns[0].values() | join(",") if execute else "" }}' as columns,
-    (select count(*) from "information_schema"."schemata" where schema_name in ('main', 'headgate', '_scratch')) as schemas
+    (select count(*) from "information_schema"."schemata" where catalog_name = '{{ target.database }}' and schema_name in ('main', 'headgate', '_scratch')) as schemas
 """
 
 
