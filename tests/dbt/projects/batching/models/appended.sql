@@ -1,1 +1,1 @@
-{{ config(incremental_strategy='append', on_schema_change='append_new_columns') }} select id, at from {{ ref('staged') }}{% if is_incremental() %} where id > (select max(id) from {{ this }}){% endif %}
+{{ config(incremental_strategy='append', on_schema_change='append_new_columns') }} select id, happened_at from {{ ref('staged') }}{% if is_incremental() %} where id > (select max(id) from {{ this }}){% endif %}

@@ -1,1 +1,1 @@
-{{ config(unique_key='id', incremental_strategy='merge', merge_exclude_columns=['kind']) }} select * from {{ ref('staged') }}{% if is_incremental() %} where at >= (select max(at) - interval 1 day from {{ this }}){% endif %}
+{{ config(unique_key='id', incremental_strategy='merge', merge_exclude_columns=['kind']) }} select * from {{ ref('staged') }}{% if is_incremental() %} where happened_at >= (select max(happened_at) - interval 1 day from {{ this }}){% endif %}

@@ -1,1 +1,1 @@
-{{ config(unique_key=['kind', 'day'], incremental_strategy='delete+insert', incremental_predicates=['1 = 1']) }} select kind, cast(at as date) as day, sum(amount) as amount from {{ ref('staged') }} group by 1, 2
+{{ config(unique_key=['kind', 'day'], incremental_strategy='delete+insert', incremental_predicates=['1 = 1']) }} select kind, cast(happened_at as date) as day, sum(amount) as amount from {{ ref('staged') }} group by 1, 2

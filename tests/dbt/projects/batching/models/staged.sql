@@ -1,1 +1,1 @@
-{{ config(materialized='view', event_time='at') }} select id, cast(at as timestamp) as at, kind, amount from {{ ref('events') }}
+{{ config(materialized='view', event_time='happened_at') }} select id, cast(happened_at as timestamp) as happened_at, kind, amount from {{ ref('events') }}

@@ -5,5 +5,6 @@
     create or replace table {{ target_relation }} as select *, '{{ config.get("stamp", "none") }}' as stamp from ({{ sql }})
   {% endcall %}
   {{ run_hooks(post_hooks) }}
+  {{ adapter.commit() }}
   {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}

@@ -1,2 +1,2 @@
 with base as (select * from {{ ref('eph_base') }})
-select id, order_id, method, dollars, at from base where dollars is not null
+select id, order_id, method, dollars, paid_at from base where dollars is not null
