@@ -22,6 +22,7 @@ from headgate.run.landings import land_tables, tables_to_land
 from headgate.run.options import RunOptions
 from headgate.run.ordering import after_dimensions
 from headgate.run.publishing import publish_staged
+from headgate.run.statements import Statements
 from headgate.run.walk import BAD, Outcome, Walk, withdraw
 from headgate.spec.crash import point
 from headgate.spec.errors import HeadgateError
@@ -55,10 +56,14 @@ class Running:
         """Land, plan, build, gate, publish. Raises HeadgateError only for what concerns the run as a whole."""
         with ExitStack() as stack:
             keeper = self.enter(stack)
+            statements = Statements(self.ctx)
+            before = statements.on_run("start")
             landed = self._land() if self.options.land else ()
             recorded = self.ctx.lake.recorded()
             plan = self._plan(recorded)
-            return self.finish(self.walk_plan(plan, recorded, keeper, landed), landed)
+            walked = self.walk_plan(plan, recorded, keeper, landed)
+            after = (*statements.of_nodes(walked), *statements.on_run("end", walked))
+            return self.finish((*before, *walked, *after), landed)
 
     def enter(self, stack: ExitStack) -> LeaseKeeper:
         """Take the environment's lease (waiting for another run), and give signs of life while it lasts."""

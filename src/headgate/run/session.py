@@ -23,6 +23,7 @@ from headgate.run import reading, repairing, settling
 from headgate.run.context import Listener, RunContext
 from headgate.run.options import RunOptions
 from headgate.run.running import Running
+from headgate.run.statements import Statements
 from headgate.spec.clock import Clock
 from headgate.spec.events import RunResult
 from headgate.spec.ids import uuid7
@@ -174,6 +175,16 @@ class Session:
         """Ingest alone."""
         with self.context("land", listeners) as ctx:
             return repairing.land_only(ctx, sources, retry_blocked=retry_blocked, full=full)
+
+    def operation(self, macro: str, arguments: Mapping[str, Any] | None = None, *, listeners: Sequence[Listener] = ()) -> Any:
+        """Call a macro of the project for what it does, in one write transaction (dbt's `run-operation`). Returns what it returns.
+
+        It may write tables that nobody builds. Raises DeclarationError for one that would write what goes through the gate.
+        """
+        with self.context("run-operation", listeners) as ctx:
+            found = Statements(ctx).operation(macro, arguments or {})
+            ctx.state.finish_run(ctx.run_id, "done", f"operation {macro}")
+            return found
 
     def query(self, sql: str, *, at: str | int | None = None) -> pa.Table:
         """The answer of one SELECT over the published tables, as an Arrow table; at an earlier snapshot or time with `at`."""

@@ -59,6 +59,8 @@ def settle(session: Session, result: RunResult, options: RunOptions) -> None:
         or patterns is None
         or (scheme not in ("sqlite", "duckdb") and not may_be_kept(project.lake.catalog))
         or session.variables
+        or project.options.get("on-run-start")
+        or project.options.get("on-run-end")
         or _due_again(session)
         or _something_left(session)
     ):

@@ -93,7 +93,7 @@ def _build(job: Job, scene: Scene) -> Staged:
     notes: tuple[str, ...] = ()
     if hooked:
         names = names_for(scene, node)
-        notes = hooks.run(node, "pre", scene.templates, names, job.cursor, job.workspace.catalog)
+        notes = hooks.run(node, "pre", scene.templates, names, job.cursor, job.workspace.catalog, job.project)
     if node.language == "python":
         job = replace(job, sql=python.result_sql(job, scene))
     elif node.language == "sql":
@@ -125,7 +125,7 @@ def _after(job: Job, scene: Scene, staged: Staged) -> tuple[Staged, tuple[str, .
         return staged, ()
     scene.this_sql = job.workspace.resolve(job.node.relation)
     names = names_for(scene, job.node)
-    notes = hooks.run(job.node, "post", scene.templates, names, job.cursor, job.workspace.catalog)
+    notes = hooks.run(job.node, "post", scene.templates, names, job.cursor, job.workspace.catalog, job.project)
     if staged.kind == VIEW or staged.files:
         return staged, notes
     (now,) = job.one(f"SELECT count(*) FROM {staged.rows_sql}")

@@ -19,8 +19,8 @@ LOG = "HEADGATE_LOG"
 """`json` or `text`, and from which level on (`json:warning`; info without one): events as log lines on standard error."""
 
 
-def variables_of(text: str) -> Mapping[str, Any]:
-    """`--vars` as a mapping. Raises UsageError when it is not one."""
+def variables_of(text: str, option: str = "--vars") -> Mapping[str, Any]:
+    """`--vars` (or another option of its kind) as a mapping. Raises UsageError when it is not one."""
     if not text:
         return {}
     import yaml
@@ -33,7 +33,7 @@ def variables_of(text: str) -> Mapping[str, Any]:
             f"--vars '{text}' cannot be read: {problem}", expected="a YAML mapping", todo="for example --vars '{day: 2026-01-01}'"
         ) from error
     if not isinstance(value, dict):
-        raise UsageError(f"--vars is '{text}'", expected="a YAML mapping", todo="for example --vars '{day: 2026-01-01}'")
+        raise UsageError(f"{option} is '{text}'", expected="a YAML mapping", todo="for example --vars '{day: 2026-01-01}'")
     return value
 
 

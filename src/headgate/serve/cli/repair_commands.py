@@ -11,7 +11,7 @@ from headgate.serve.cli import options as o
 from headgate.serve.cli.build_commands import finish, show_plan
 from headgate.serve.cli.completing import models, tables
 from headgate.serve.cli.follow import Follow
-from headgate.serve.cli.opening import opened
+from headgate.serve.cli.opening import opened, variables_of
 from headgate.serve.cli.screen import Screen, counted, duration, size
 from headgate.spec.steps import Plan
 
@@ -25,6 +25,22 @@ def register(app: typer.Typer) -> None:
     app.command("reconcile")(reconcile)
     app.command("restore")(restore)
     app.command("maintain")(maintain)
+    app.command("run-operation")(run_operation)
+
+
+def run_operation(
+    macro: Annotated[str, typer.Argument(help="A macro of the project, or package.macro.")],
+    arguments: Annotated[str, typer.Option("--args", help="Its arguments as YAML: '{day: 2026-01-01}'.")] = "",
+    project: o.Project = ".",
+    env: o.Environment = "",
+    variables: o.Variables = "",
+) -> None:
+    """Call a macro for what it does. It may write tables that no model builds, in one commit; all else goes through the gate."""
+    screen = Screen()
+    with opened(project, env, variables) as session:
+        returned = session.operation(macro, variables_of(arguments, "--args"))
+        said = "" if returned is None else str(returned).strip()
+        screen.line(f"{escape(macro)}: done." + (f" It returned {escape(said)}" if said else ""))
 
 
 def backfill(
