@@ -127,6 +127,10 @@ class Lake(Protocol):
         """While it lasts no query is shared out to other threads of the engine: that costs a small query more than it gives. Queries of
         several cursors go on side by side. May be entered again from within and from other threads."""
 
+    def at_hand(self) -> AbstractContextManager[None]:
+        """While it lasts the catalog stays open between the queries of several threads, which only read the lake: opening it anew is what two of
+        them may collide in. Nothing is published meanwhile through this lake."""
+
     def alone(self) -> AbstractContextManager[bool]:
         """Around a write transaction of "*": true when inlined rows may be moved into files, because no open read transaction could lose them
         by that (LAKE.md 11); nobody opens the lake while the context lasts."""

@@ -132,7 +132,7 @@ class Running:
         for attempt in range(1, PUBLISH_TRIES + 1):
             builder = Builder(self.ctx, workspace, recorded, plan, resume=self.options.resume_from is not None or attempt > 1)
             walk = Walk(todo, builder.build, threads=self.options.threads, told=self._told)
-            with self.ctx.lake.one_thread_a_query() if builder.all_small(todo) else nullcontext():
+            with self.ctx.lake.at_hand(), self.ctx.lake.one_thread_a_query() if builder.all_small(todo) else nullcontext():
                 outcome = walk.walk(fail_fast=self.options.fail_fast)
             _add_inferred(outcome, builder)
             self._weigh_joint(outcome, builder)
