@@ -117,7 +117,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, int, Re
             continue
         words = call.split()
         if words[0] == "query":
-            words = ["query", words[1].replace("*from+", " *, 'nan'::double as odd, 1.5::decimal(9,3) as exact from ")]
+            words = ["query", words[1].replace("*from+", " *, status, 'nan'::double as odd, 1.5::decimal(9,3) as exact from ")]
         if words[-1] == "FIRST":
             words[-1] = json.loads(headgate(world.root, "history", "stg_orders", "-o", "json").stdout)[-1]["at"]
         result = headgate(world.root, *words, "-o", "json")
@@ -161,6 +161,7 @@ def test_values(printed: list[tuple[str, int, Result]]) -> None:
     """Numbers that JSON lacks and decimals are text, moments ISO."""
     rows = next(json.loads(r.stdout) for call, _, r in printed if call.startswith("query"))
     assert rows[0]["odd"] == "nan" and rows[0]["exact"] == "1.500"
+    assert all(row["status_1"] == row["status"] for row in rows), "a second column of one name is not lost"
     history = [json.loads(r.stdout) for call, _, r in printed if call == "history raw.orders"]
     assert history[1][0]["kind"] == "blocked" and history[1][0]["reason"].startswith("status outside placed")
     assert all(datetime.fromisoformat(p["at"]) and "T" in p["at"] for p in history[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -51,7 +52,8 @@ def plan(
 
 
 def query(lake: Lake, sql: str) -> pa.Table:
-    """One reading statement as an Arrow table. Raises UsageError for a statement that writes, or does not run."""
+    """One reading statement as an Arrow table; a second column of a name is called `name_1`. Raises UsageError for a statement that writes,
+    or does not run."""
     text = sql.strip().rstrip(";")
     cursor: Any = lake.cursor()
     try:
@@ -66,11 +68,19 @@ def query(lake: Lake, sql: str) -> pa.Table:
             raise UsageError(
                 "the statement does not read", expected="one SELECT", todo="tables change through runs alone: headgate run"
             )
-        return cursor.execute(text).to_arrow_table()
+        return _each_name_once(cursor.execute(text).to_arrow_table())
     except duckdb.Error as error:
         raise _not_run(lake, error) from error
     finally:
         cursor.close()
+
+
+def _each_name_once(table: pa.Table) -> pa.Table:
+    names: list[str] = []
+    for name in table.column_names:
+        others = (f"{name}_{number}" for number in count(1))
+        names.append(name if name not in names else next(other for other in others if other not in names))
+    return table if names == table.column_names else table.rename_columns(names)
 
 
 def _not_run(lake: Lake, error: duckdb.Error) -> UsageError:
