@@ -11,7 +11,8 @@ from headgate.spec.errors import HeadgateError
 
 MACROS = """
 {% macro keep(results) %}{% if execute %}create or replace table main.kept as
-{% for r in results %}select '{{ r.node.unique_id }}' as id, '{{ r.status }}' as status, '{{ r.node.resource_type }}' as kind{% if not loop.last %} union all {% endif %}{% endfor %}
+{% for r in results %}select '{{ r.node.unique_id }}' as id, '{{ r.status }}' as status,
+  '{{ r.node.resource_type }}' as kind{% if not loop.last %} union all {% endif %}{% endfor %}
 {% endif %}{% endmacro %}
 {% macro operate(n=1) %}{% do run_query('create or replace table main.operated as select ' ~ n ~ ' as n') %}{{ return(n + 1) }}{% endmacro %}
 {% macro overwrite() %}{% do run_query('delete from main.base') %}{% endmacro %}
