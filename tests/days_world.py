@@ -45,6 +45,14 @@ MODELS = {
     "held": (f"{BATCHES}, event_time='moment', reconcile={{'after': '300 days'}}", f"select id, moment, v, _loaded_at {EVENTS}"),
 }
 """`newest` is built as a whole, all others by days; `held` takes late rows only when it is told to."""
+ASIDE = {
+    "tops": ("materialized='table'", f"select id, max(v) as top {EVENTS} group by id"),
+    "joined": (
+        f"{BATCHES}, event_time='moment'",
+        f"select e.id, e.moment, t.top as v, e._loaded_at {EVENTS} as e join {{{{ ref('tops') }}}} as t using (id)",
+    ),
+}
+"""A model by days beside a dimension, which every batch reads as a whole."""
 
 
 @dataclass
@@ -64,7 +72,7 @@ class Days:
         (root / "headgate.yml").write_text(PROJECT)
         (root / "sources" / "shop.yml").write_text(SOURCES)
         for name in models:
-            config, sql = MODELS[name]
+            config, sql = (MODELS | ASIDE)[name]
             (root / "models" / f"{name}.sql").write_text(f"{{{{ config({config}) }}}}\n{sql}\n")
         days = Days(root)
         days.put(1, [(1, 2, 1)])

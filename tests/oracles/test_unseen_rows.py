@@ -96,3 +96,15 @@ def test_a_day_without_rows_is_asked_for_once(tmp_path: Path) -> None:
     with days.open() as session:
         assert session.run().status == "done"
         assert session.run().nothing_to_do
+
+
+def test_a_dimension_that_changed_reaches_the_newest_days(tmp_path: Path) -> None:
+    """Batches read it as a whole: the newest ones are built again, as the lookback says, and older ones only with rows of their own."""
+    days = Days.create(tmp_path / "days", ("tops", "joined"))
+    days.put(2, [(1, 5, 1), (3, 1, 1)])
+    with days.open() as session:
+        assert session.run().status == "done"
+        days.put(3, [(1, 0, 2), (3, 0, 2)])
+        assert session.run().status == "done"
+        assert days.found(session, "joined") == [(1, 0, 2), (1, 2, 1), (1, 5, 2), (3, 0, 2), (3, 1, 1)]
+        assert session.run().nothing_to_do

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from headgate.plan.due import Arrivals, Question, Seen, due
 from headgate.plan.estimate import estimate
-from headgate.plan.intervals import NO_ROWS, SEEN, batches_of, moment, text
+from headgate.plan.intervals import NO_ROWS, SEEN, batches_of, declared_range, moment, text
+from headgate.plan.intervals import step as earlier
 from headgate.spec.names import quote_ident
 from headgate.spec.project import Node, Project
 from headgate.spec.recorded import Recorded, RecordedDataset
@@ -74,14 +75,15 @@ def seen_of(rows: Iterable[tuple[str, str | None, str]]) -> Seen:
 
 
 def narrowed(
-    step: Step, project: Project, recorded: RecordedDataset | None, arrivals: Arrivals, now: str, seen: Seen | None = None
-) -> Step:
+    step: Step, project: Project, recorded: RecordedDataset | None, arrivals: Arrivals, now: str, seen: Seen | None = None,
+    *, recent: bool = False,
+) -> Step:  # fmt: skip
     """`step`, which builds intervals, with exactly those that the arrivals (and `seen`, where it is known) call for.
 
     A new model, a whole rebuild, and a range that was asked for (a backfill too) keep those of their intervals that have rows or had some,
     in their order, and get no others. Any other step builds the missing intervals that have rows, and the done ones whose newer rows
-    are due; a model whose code changed also its newest one, so that the new code is on record. What has no input row is left out:
-    `run` books it as done and empty.
+    are due; a model whose code changed also its newest one, so that the new code is on record; with `recent` (something changed that every
+    batch reads as a whole) also the newest ones of its lookback. What has no input row is left out: `run` books it as done and empty.
     """
     node = project.nodes[step.unique_id]
     batches = batches_of(node)
@@ -94,6 +96,10 @@ def narrowed(
     if step.build == "intervals" and step.status not in (NEW, FORCED):
         called = {i.start: i for i in intervals if arrivals.get(i.start, "") is None}  # rows of unknown age
         called |= {i.start: i for i in due(node, batches, recorded, Question(now, arrivals=arrivals, seen=seen)).intervals}
+        if recent:
+            end = declared_range(batches, moment(now))[1]
+            first = text(earlier(end, batches.size, -1 - batches.lookback))
+            called |= {i.start: i for i in intervals if i.start >= first}
         if step.status in (CHANGED_BREAKING, CHANGED_NON_BREAKING):
             newest = max(step.intervals, key=lambda i: i.start)
             called[newest.start] = newest

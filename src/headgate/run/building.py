@@ -15,7 +15,7 @@ from headgate.plan.intervals import NO_ROWS, SEEN
 from headgate.plan.reconcile import narrowed
 from headgate.plan.versions import for_some_intervals, recorded_inputs, unchanged
 from headgate.ports.engine import Cursor, Workspace
-from headgate.run.arriving import arrived
+from headgate.run.arriving import arrived, whole_input_changed
 from headgate.run.context import RunContext
 from headgate.run.external import external_rows, external_versions
 from headgate.run.gating import CHECK_PREFIX, checks_of, joint_checks, rows_of, tools_for, weigh_joint, weigh_node, with_proof
@@ -131,7 +131,8 @@ class Builder:
         """
         recorded = self.recorded.datasets.get(step.dataset)
         arrivals, seen = self._arrived(node)
-        exact = narrowed(step, self.ctx.project, recorded, arrivals, self.ctx.clock.run_started_at, seen)
+        recent = recorded is not None and whole_input_changed(self.ctx.project, node, step, recorded, inputs)
+        exact = narrowed(step, self.ctx.project, recorded, arrivals, self.ctx.clock.run_started_at, seen, recent=recent)
         wanted = exact.intervals
         whole = recorded is None or step.build == "full"
         if not wanted and whole:
