@@ -39,7 +39,13 @@ RULES: dict[int, tuple[str, ...]] = {
     8: ("lake/test_publish_rules.py", "lake/test_rules.py"),
     9: ("lake/test_rules.py",),
     10: ("lake/test_small_writes.py",),
-    11: ("lake/test_read_transactions.py", "lake/test_processes.py", "lake/test_rules.py", "concurrency/test_together.py"),
+    11: (
+        "lake/test_read_transactions.py",
+        "lake/test_processes.py",
+        "lake/test_rules.py",
+        "concurrency/test_together.py",
+        "run/test_answers_at_one_snapshot.py",
+    ),
     12: ("lake/test_expiry.py", "run/test_earlier_states.py"),
     13: (
         "lake/test_publish_rules.py",
@@ -73,6 +79,7 @@ WORKSPACE = "engines/duckdb/workspace.py"
 ON_PUBLISH, ON_PROCESSES = "lake/test_publish_rules.py::test_rule_", "lake/test_processes.py::test_rule_"
 ON_WHOLE, ON_RULES = "lake/test_whole_rules.py::test_rule_", "lake/test_rules.py::test_rule_"
 ON_EXPIRY, ON_SLICES = "lake/test_expiry.py::test_rule_12_", "lake/test_slices.py::test_rule_01_"
+ON_ANSWERS = "run/test_answers_at_one_snapshot.py::test_rule_"
 ON_PINNED = "run/test_pinned_views.py::test_rule_13_"
 ON_POINTS = "crash/test_points.py::test_landing_and_running"
 REMOVALS = (
@@ -101,6 +108,8 @@ REMOVALS = (
     Removal(10, "engines/duckdb/connection.py", "DATA_INLINING_ROW_LIMIT 0", "DATA_INLINING_ROW_LIMIT 100000", "lake/test_small_writes.py::test_rule_10_a_table_inlines_from_its_first_small_addition_on"),
     Removal(11, COMPACT, ", allowed=lake.alone)", ")", "lake/test_read_transactions.py::test_rule_11_a_read_transaction_sees_one_state[sqlite-upkeep-m.b]"),
     Removal(11, PUBLISH, "apply_staged(cursor, lake, staged, relations, shaped)\n", 'apply_staged(cursor, lake, staged, relations, shaped)\n        cursor.execute("COMMIT")\n        cursor.execute("BEGIN")\n', ON_PROCESSES + "11_one_statement_in_another_process_never_sees_a_mix"),
+    Removal(11, "engines/duckdb/still.py", "self.spec, snapshot=snapshot)", "self.spec)", ON_ANSWERS + "11_a_lake_that_stands_still_moves_for_the_next_answer_and_lets_upkeep_be_alone"),
+    Removal(11, "serve/answers/moment.py", "return answer(still, ", "return answer(session, ", ON_ANSWERS + "11_no_answer_shows_a_mix_beside_a_writer"),
     Removal(12, SNAPSHOTS, "lead(snapshot_time) OVER (ORDER BY snapshot_id) AS ended", "snapshot_time AS ended", ON_EXPIRY + "an_old_newest_snapshot_is_read_on_after_the_next_publish"),
     Removal(12, SNAPSHOTS, "return frozenset(previous).union(", "return frozenset().union(", ON_EXPIRY + "the_version_before_the_present_one_can_always_be_restored"),
     Removal(12, SNAPSHOTS, "for version in others}", "for version in ()}", ON_EXPIRY + "what_others_fill_keeps_its_version"),

@@ -129,7 +129,7 @@ QUESTIONS: tuple[Callable[[Session, list[Any]], None], ...] = (
 )  # fmt: skip
 
 
-def test_no_answer_shows_a_mix_beside_a_writer(shop: Session, tmp_path: Path, python_process: Processes) -> None:
+def test_rule_11_no_answer_shows_a_mix_beside_a_writer(shop: Session, tmp_path: Path, python_process: Processes) -> None:
     stop, begun, plans = tmp_path / "stop", tmp_path / "begun", list[tuple[int, bool]]()
     writer = python_process.python(WRITER, str(tmp_path), str(stop), str(begun))
     writer.wait_for(begun)
@@ -146,7 +146,7 @@ def test_no_answer_shows_a_mix_beside_a_writer(shop: Session, tmp_path: Path, py
     assert all(todo == (snapshot in outside) for snapshot, todo in plans), "a plan is of another state than its snapshot"
 
 
-def test_every_answer_about_a_session_is_asked_at_one_snapshot() -> None:
+def test_rule_11_every_answer_about_a_session_is_asked_at_one_snapshot() -> None:
     """A new answer joins them by its decorator, or by `session.still()`; `find` names a table for one, and reads the ledger alone."""
     found = set()
     for module in pkgutil.iter_modules(answers.__path__, "headgate.serve.answers."):
@@ -159,7 +159,7 @@ def test_every_answer_about_a_session_is_asked_at_one_snapshot() -> None:
     assert {"show", "why", "history", "listed", "lineage", "difference", "readiness"} < found
 
 
-def test_a_lake_that_stands_still_moves_for_the_next_answer_and_lets_upkeep_be_alone(shop: Session, tmp_path: Path) -> None:
+def test_rule_11_a_lake_that_stands_still_moves_for_the_next_answer_and_lets_upkeep_be_alone(shop: Session, tmp_path: Path) -> None:
     with shop.still() as still:
         before = still.lake.snapshot()
         with shop.lake.transaction(["ext.base"], author="outside", message="base") as cursor:
