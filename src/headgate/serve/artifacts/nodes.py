@@ -304,6 +304,8 @@ def _raw_code(node: Node) -> str:
 def _checksum(frame: Frame, node: Node) -> dict[str, str]:
     if node.resource_type == "seed":
         return frame.texts.seed_checksum(node.location.file, node.path)
+    if node.resource_type == "model":
+        return checksum(node.raw_code.strip())  # the file's text
     return frame.texts.checksum(node.location.file)
 
 
