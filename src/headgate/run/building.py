@@ -39,7 +39,9 @@ class Builder:
     """Builds the steps of one plan in one workspace. Its `build` may be called from several threads."""
 
     def __init__(self, ctx: RunContext, workspace: Workspace, recorded: Recorded, plan: Plan, *, resume: bool = False) -> None:
-        self.ctx, self.workspace, self.recorded, self.plan = ctx, workspace, recorded, plan
+        called = replace(ctx.invocation, full_refresh=plan.full_refresh, selected=tuple(s.unique_id for s in plan.steps))
+        self.ctx = replace(ctx, invocation=called)
+        self.workspace, self.recorded, self.plan = workspace, recorded, plan
         self.external = external_versions(ctx.project, ctx.lake)
         self._external_rows = external_rows(ctx.project, ctx.lake)
         self.staged: dict[str, Staged] = {}
@@ -211,6 +213,7 @@ class Builder:
             resolve=current_views(self.ctx),
             rows_expected=self._rows_expected(step),
             cursor=cursor,
+            invocation=self.ctx.called,
         )
         self.workspace.remember(staged)
         return staged
@@ -256,7 +259,7 @@ def current_views(ctx: RunContext) -> Callable[[str], str | None]:
 
 def scene_of(ctx: RunContext, workspace: Workspace, cursor: Cursor) -> Scene:
     """The surroundings in which a text of the project is rendered in this run."""
-    return Scene(ctx.project, ctx.templates, ctx.lake, workspace, cursor, ctx.clock, current_views(ctx), run_id=ctx.run_id)
+    return Scene(ctx.project, ctx.templates, ctx.lake, workspace, cursor, ctx.clock, current_views(ctx), run_id=ctx.run_id, invocation=ctx.called)
 
 
 def scene_names(ctx: RunContext, workspace: Workspace, cursor: Cursor) -> Mapping[str, Any]:

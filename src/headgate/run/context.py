@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from headgate.extract.secrets import Secrets
@@ -11,6 +11,7 @@ from headgate.ports.engine import Lake
 from headgate.ports.templates import Templates
 from headgate.spec.clock import Clock, now_iso
 from headgate.spec.events import Event
+from headgate.spec.invocation import UNCALLED, Invocation
 from headgate.spec.project import Project
 from headgate.state import State
 
@@ -29,6 +30,17 @@ class RunContext:
     clock: Clock
     secrets: Secrets
     listeners: tuple[Listener, ...] = ()
+    invocation: Invocation = UNCALLED
+
+    @property
+    def called(self) -> Invocation:
+        """How the command was called, for templates; what they log or print becomes an event."""
+        return replace(self.invocation, say=self.say)
+
+    def say(self, text: str, info: bool) -> None:
+        """Record what a template printed, or logged for the user's eyes."""
+        if info:
+            self.emit("template.said", reason=text)
 
     def emit(self, kind: str, **fields: Any) -> None:
         """Record that `kind` happened now; `fields` are those of `spec.events.Event`."""

@@ -27,6 +27,7 @@ KINDS: Mapping[str, str] = {
     "source.circuit": "a source's circuit breaker opened, half-opened or closed",
     "source.credential": "a credential was refused and resolved again, or the fallback was used",
     "source.noted": "something about a source that its owner should know; `reason` says it",
+    "template.said": "a template of the project printed something, or logged it with info; `reason` is the text",
     "maintenance.done": "compaction, expiry or clean-up did something",
 }
 

@@ -72,7 +72,7 @@ def names_for(scene: Scene, node: Node | None) -> dict[str, Any]:
         "source": reader.source,
         "execute": True,
         "is_incremental": lambda: scene.incremental,
-        "should_full_refresh": lambda: not scene.incremental,
+        "should_full_refresh": lambda: _anew(scene, node),
         "run_query": reader.run_query,
         "statement": reader.statement,
         "store_result": reader.store_result,
@@ -97,6 +97,12 @@ def names_for(scene: Scene, node: Node | None) -> dict[str, Any]:
         names |= _of_node(scene, node, reader)
     names["builtins"] = {k: names[k] for k in ("ref", "source", "config") if k in names}
     return names
+
+
+def _anew(scene: Scene, node: Node | None) -> bool:
+    """dbt's `should_full_refresh`: what the node's config says, else what the caller said."""
+    said = node.config.get("full_refresh") if node is not None else None
+    return scene.invocation.full_refresh if said is None else bool(said)
 
 
 def _of_node(scene: Scene, node: Node, reader: Reader) -> dict[str, Any]:

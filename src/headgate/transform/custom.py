@@ -62,8 +62,6 @@ def _names(job: Job, scene: Scene, adapter: StagingAdapter) -> dict[str, Any]:
     node = job.node
     reader = WritingReader(scene, job, adapter)
     names = names_for(scene, node)
-    refresh = node.config.get("full_refresh")
-    anew = scene.invocation.full_refresh if refresh is None else bool(refresh)
     names |= {
         "adapter": adapter,
         "api": _Api(adapter),
@@ -71,7 +69,6 @@ def _names(job: Job, scene: Scene, adapter: StagingAdapter) -> dict[str, Any]:
         "sql": job.sql,
         "compiled_code": job.sql,
         "model": {**names["model"], "compiled_code": job.sql, "compiled_sql": job.sql},
-        "should_full_refresh": lambda: anew,
     }
     names |= dict.fromkeys(("load_relation", "load_cached_relation"), adapter.load_relation)
     for name in ("run_query", "statement", "noop_statement", "store_result", "store_raw_result", "load_result"):

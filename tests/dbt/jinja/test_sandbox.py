@@ -18,7 +18,7 @@ THINGS = [
     "modules.datetime.datetime.now()", "modules.pytz", "modules.pytz.utc", "modules.itertools.chain", "exceptions",
     "exceptions.raise_compiler_error", "flags", "builtins", "builtins.ref", "context", "dbt", "dbt.concat", "twice", "run_query", "statement",
     "load_result", "store_result", "return", "render", "log", "print", "range", "dict", "namespace", "namespace()", "joiner", "joiner()",
-    "cycler('a')", "execute", "self", "zip", "set([1])", "fromjson", "tojson", "fromyaml", "toyaml", "local_md5", "nothing", "validation.any",
+    "cycler('a')", "execute", "self", "zip", "set([1])", "fromjson", "tojson", "fromyaml", "toyaml", "local_md5", "nothing", "validation",
 ]  # fmt: skip
 AWAY = [
     "__class__",

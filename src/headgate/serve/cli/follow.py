@@ -39,6 +39,8 @@ class Follow:
         reason = f"  [dim]{said}[/dim]" if said else ""
         if event.kind == "load.accepted":
             return f"  {MARK['accepted']} land   {name}{rows}{took}"
+        if event.kind == "template.said":
+            return escape(event.reason)
         if event.kind == "load.blocked":
             return f"  {MARK['blocked']} land   {name}  {styled('blocked')}  {said}"
         if event.kind == "step.finished" and event.data.get("action") == "build":
