@@ -47,6 +47,7 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, k
     """
     mistakes = Mistakes()
     settings = read_settings(root, environment, variables, mistakes)
+    mistakes.lenient = settings.dbt
     files = find_files(settings, mistakes)
     reading = Reading(settings, files, read_macros(settings, files, mistakes), mistakes)
     if keep:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from headgate.declare.document import Entry, Items
 from headgate.declare.drafts import Draft, Ref
 from headgate.declare.folders import SourceFile, read_text
 from headgate.declare.linking import Links, render_canonical, resolve_ref, resolve_source
-from headgate.declare.mistakes import nearest
+from headgate.declare.mistakes import Mistakes, nearest
 from headgate.declare.models import ref_of, source_of
 from headgate.declare.naming import default_schema
 from headgate.declare.properties import Declared, Properties, severity_for, tags_of
@@ -26,7 +26,7 @@ from headgate.declare.testnames import DBT_ORDER, generic_name, generic_short_na
 from headgate.ports.plugins import manifests
 from headgate.ports.source import Manifest
 from headgate.spec.errors import Location
-from headgate.spec.project import CheckSpec, ColumnSpec
+from headgate.spec.project import CheckSpec, ColumnSpec, SourceTable
 from headgate.spec.templating import TemplateRelation
 
 _REF = re.compile(
@@ -66,6 +66,7 @@ class CheckReader:
     reading: Reading
     links: Links
     found: dict[str, CheckSpec] = field(default_factory=dict)
+    _lost: bool = False  # whether the test that is read refers to something that is not there
     _drafts_of_tests: dict[str, Draft] = field(default_factory=dict)
     _trees: dict[str, FolderConfigs] = field(default_factory=dict)
 
@@ -118,7 +119,10 @@ class CheckReader:
         name, metadata = str(body.get("name") or full), test_metadata(kind, subject.reference, written)
         metadata |= {"column": under, "config": self._own_config(body, config)}
         short = name if "name" in body else generic_short_name(kind, subject.prefix, subject.name, full)
+        self._lost = False
         depends, arguments = self._resolve_arguments(arguments, places, resolved, subject, place)
+        if self._lost and self.reading.settings.dbt:
+            return  # what it compares with is switched off: so is the test, as in dbt
         raw = ""
         if resolved.startswith("macro:"):
             package, _, macro = resolved.removeprefix("macro:").rpartition(".")
@@ -288,7 +292,7 @@ class CheckReader:
             found[name] = value
             if not isinstance(value, str):
                 continue
-            unique_id = self.reference(value, subject.package, places.get(name, place), f"a test of {subject.label}")
+            unique_id = self.reference(value, subject.package, places.get(name, place), f"a test of {subject.label}", test=True)
             if unique_id:
                 depends.append(unique_id)
                 found[name] = unique_id if not kind.startswith("macro:") else "{{ " + value.strip().strip("{}").strip() + " }}"
@@ -298,19 +302,22 @@ class CheckReader:
                 found[name] = self.reading.evaluate_in(subject.package, value, places.get(name, place))
         return depends, found
 
-    def reference(self, text: str, package: str, place: Location, who: str) -> str | None:
-        """The unique id that a text `ref('…')` or `source('…', '…')` means; None for any other text, or with a mistake."""
-        m = self.reading.mistakes
-        match = _REF.match(text)
-        if match:
+    def reference(self, text: str, package: str, place: Location, who: str, *, test: bool = False) -> str | None:
+        """The unique id that a text `ref('…')` or `source('…', '…')` means; None for any other text, or with a mistake.
+
+        That a `test` of a dbt project refers to what is not there is worth a warning only.
+        """
+        quiet = Mistakes()
+        found: Draft | SourceTable | None = None
+        if match := _REF.match(text):
             ref: Ref = (match[1], match[2], match[3])
-            node = resolve_ref(ref, package, self.links, lambda: place, who, m)
-            return node.unique_id if node else None
-        match = _SOURCE.match(text)
-        if match:
-            table = resolve_source((match[1], match[2]), self.links, lambda _: place, who, m)
-            return table.unique_id if table else None
-        return None
+            found = resolve_ref(ref, package, self.links, lambda: place, who, quiet)
+        elif match := _SOURCE.match(text):
+            found = resolve_source((match[1], match[2]), self.links, lambda _: place, who, quiet)
+        self._lost |= bool(quiet.errors)
+        softer = test and self.reading.settings.dbt
+        self.reading.mistakes.keep(replace(d, severity="warning") if softer else d for d in quiet.found)
+        return found.unique_id if found is not None else None
 
     def _keep(
         self,
@@ -415,13 +422,16 @@ class CheckReader:
             config[name] = _added(name, config.get(name), value)
         if config.get("enabled") is False:
             return
-        depends = []
+        depends, quiet = [], Mistakes()
         for ref in dict.fromkeys(recorder.refs):
-            node = resolve_ref(ref, file.package, self.links, partial(draft.ref_place, ref), who, self.reading.mistakes)
+            node = resolve_ref(ref, file.package, self.links, partial(draft.ref_place, ref), who, quiet)
             depends += [node.unique_id] if node else []
         for key in dict.fromkeys(recorder.sources):
-            table = resolve_source(key, self.links, partial(draft.source_place, key), who, self.reading.mistakes)
+            table = resolve_source(key, self.links, partial(draft.source_place, key), who, quiet)
             depends += [table.unique_id] if table else []
+        self.reading.mistakes.keep(replace(d, severity="warning") if self.reading.settings.dbt else d for d in quiet.found)
+        if quiet.errors and self.reading.settings.dbt:
+            return  # what it reads is switched off: so is the test, as in dbt
         if not draft.failed and len(depends) == len(set(recorder.refs)) + len(set(recorder.sources)):
             draft.template, draft.depends_on = template, tuple(depends)
             render_canonical(draft, self.links, self.reading)

@@ -47,10 +47,10 @@ class Recorder:
 
 
 class Var:
-    """`var('name', default)`; `var.has_var('name')`."""
+    """`var('name', default)`; `var.has_var('name')`. With `asking` a variable without a value is None: a model may yet be switched off."""
 
-    def __init__(self, values: Mapping[str, Any], package: str) -> None:
-        self._values, self._package = values, package
+    def __init__(self, values: Mapping[str, Any], package: str, *, asking: bool = False) -> None:
+        self._values, self._package, self._asking = values, package, asking
 
     def __call__(self, name: str, default: Any = _MISSING) -> Any:
         found = self._find(name)
@@ -58,6 +58,8 @@ class Var:
             return _copy(found)
         if default is not _MISSING:
             return default
+        if self._asking:
+            return None
         near = nearest(str(name), [k for k, v in self._values.items() if not isinstance(v, Mapping)])
         raise CompilerError(f"variable '{name}' has no value" + (f"; did you mean '{near}'?" if near else ""), code="HG-D043")
 

@@ -175,8 +175,10 @@ class _Reader:
                     f"key '{name}' stands twice in one mapping (first at line {first.line})",
                     expected="each key once",
                     todo="remove one of the two",
+                    severity="warning" if self.mistakes.lenient else "error",
                 )
-                continue
+                if not self.mistakes.lenient:
+                    continue
             entry.put(name, self.value(value_node, depth + 1), place, _place(value_node))
         for other in merged:
             for name in other:

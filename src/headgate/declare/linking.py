@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -251,6 +251,11 @@ def render_canonical(draft: Draft, links: Links, reading: Reading) -> None:
                 f"{draft.resource_type} '{draft.name}' asks the database while rendered: its SQL is known at run time alone",
                 severity="notice",
             )
+            return
+        if reading.settings.dbt:  # dbt does not look into SQL: this model fails when it is built, and the others stand
+            draft.canonical_sql = draft.canonical_incremental_sql = ""
+            draft.introspects = True
+            reading.mistakes.keep(replace(d, severity="warning") for d in found.found)
             return
         draft.failed = True
         reading.mistakes.keep(found.found)

@@ -66,9 +66,13 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 class Mistakes:
-    """A collector. Errors make `raise_if_any` raise; warnings and notices are kept for the project."""
+    """A collector. Errors make `raise_if_any` raise; warnings and notices are kept for the project.
 
-    def __init__(self) -> None:
+    `lenient` is true in a dbt project, whose YAML may hold a key twice: the last one counts there.
+    """
+
+    def __init__(self, *, lenient: bool = False) -> None:
+        self.lenient = lenient
         self._found: dict[tuple[str, str, str], Diagnostic] = {}
 
     def add(

@@ -12,7 +12,7 @@ from typing import Any
 
 from headgate.declare import keys
 from headgate.declare.configs import Config, FolderConfigs, in_file_config, property_config
-from headgate.declare.context import Recorder, plain_data
+from headgate.declare.context import Recorder, Var, plain_data
 from headgate.declare.document import Entry
 from headgate.declare.drafts import Draft
 from headgate.declare.folders import SourceFile, read_text
@@ -218,6 +218,8 @@ def _ask_sql(draft: Draft, reading: Reading, recorder: Recorder) -> None:
                 source=_recording_source(recorder, catalog),
                 is_incremental=_constant(incremental),
             )
+            if reading.settings.dbt:
+                names["var"] = Var(reading.variables.get(draft.package) or reading.settings.variables, draft.package, asking=True)
             render(template, names, draft.file.path)
             note(draft, names[MACROS])
     except TemplateFailed as error:

@@ -215,6 +215,7 @@ def check_columns(entry: Entry, where: str, severity: str, mistakes: Mistakes) -
                 column.at("name"),
                 f"column '{name}' of {where} stands twice (first at {seen[name.lower()]})",
                 expected="each column once",
+                severity=severity,
             )
         seen.setdefault(name.lower(), column.at("name"))
 

@@ -16,6 +16,7 @@ from headgate.declare.macros import Macros, Scope
 from headgate.declare.memory import Memory
 from headgate.declare.mistakes import Mistakes, nearest
 from headgate.declare.plain import plain_template
+from headgate.declare.runtime_config import Resolver, RuntimeConfig
 from headgate.declare.sandbox import Environment, TemplateFailed, guarded, render
 from headgate.declare.settings import Settings
 from headgate.spec.errors import Location
@@ -31,6 +32,7 @@ class Reading:
     mistakes: Mistakes
     env_vars: set[str] = field(default_factory=set)
     memory: Memory = field(default_factory=Memory)
+    _values: dict[tuple[str, str], Any] = field(default_factory=dict)  # of YAML texts, many of which stand in many places
 
     def __post_init__(self) -> None:
         self.env_vars |= self.settings.env_vars
@@ -106,7 +108,9 @@ class Reading:
         """Add macros, `adapter`, `builtins`, `context` and `render` to `names`."""
         scope = Scope(self.macros, package, names)
         names.setdefault("adapter", ParseAdapter(lambda: scope))
-        names["builtins"] = Names(**{k: names[k] for k in ("ref", "source", "config") if k in names})
+        config = RuntimeConfig(self, self.settings.name)
+        called = {k: Resolver(names[k], config) for k in ("ref", "source") if k in names}
+        names["builtins"] = Names(**called, **({"config": names["config"]} if "config" in names else {}))
         for name in self.macros.packages.get(self.macros.root, {}):
             if name in names and name not in ("builtins", "context"):
                 names[name] = scope.find(name)  # the project's own macro of a built-in's name, as in dbt
@@ -120,6 +124,14 @@ class Reading:
 
     def evaluate_in(self, package: str, text: str, place: Location, *, var: Any = None) -> Any:
         """`evaluate` with the variables of `package`, or another `var`."""
+        if var is None and (package, text) in self._values:
+            return copied(self._values[package, text])
+        value = self._evaluated(package, text, place, var)
+        if var is None and value is not None:  # what failed is told at each of its places
+            self._values[package, text] = value
+        return value
+
+    def _evaluated(self, package: str, text: str, place: Location, var: Any) -> Any:
         names = {
             k: self.constants[k]
             for k in ("target", "env_var", "modules", "project_name", "exceptions", "fromjson", "tojson", "set", "zip")

@@ -293,6 +293,7 @@ class _Rules:
                     f"'{key}' of {self.who} names column '{name}', which the query does not return",
                     expected="one of " + ", ".join(known.values()),
                     suggestion=nearest(name, known.values()),
+                    severity="warning" if self.reading.settings.dbt else "error",
                 )
 
 
