@@ -212,14 +212,13 @@ def _complete(
 
     for _ in range(ROUNDS_MAX):
         try:
-            more = keys.unseen(objects, columns, cursor)
+            more, twice = keys.unseen(objects, columns, cursor)
         except duckdb.Error:  # such as an object of more than 16 MB
             return columns, False
         if not more:
             declared, standing = {n.lower() for n in options.types}, {n.lower() for n in known}
             columns, doubtful = jsondoubts.settled(objects, columns, declared, standing, _patterns(options), cursor)
-            doubtful = doubtful or keys.any_twice(objects, columns, cursor)
-            return columns, not (doubtful or (bool(records.exact(options)) and _has_long_reals(objects, cursor)))
+            return columns, not (doubtful or twice or (bool(records.exact(options)) and _has_long_reals(objects, cursor)))
         with sample.open("a", encoding="utf-8") as out:
             out.writelines(text.replace("\n", " ") + "\n" for text in more)
         again = _infer(sample, options, known, cursor)
