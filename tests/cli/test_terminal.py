@@ -121,3 +121,10 @@ def test_rows_without_room_stand_below_each_other() -> None:
     lines = shown.getvalue().splitlines()
     assert lines[:2] == ["customer_id  1", "name         Ada [x]"] and "name         –" in lines
     assert lines[lines.index("customer_id  20") - 1] == ""
+
+
+def test_sql_is_shown_as_it_is() -> None:
+    screen, shown = screen_of(40)
+    sql = "select [1, 2] as [bold], '" + "a b " * 20 + "'\nfrom x"
+    screen.verbatim(sql)
+    assert shown.getvalue() == sql + "\n"

@@ -83,6 +83,18 @@ ON_A_PROJECT = {
     "demo a b": "(b)",
     "init . ": "project already",
     "init x --template nope": "'nope'",
+    "parse --env nope": "'nope'",
+    "compile nope": "'nope'",
+    "docs": "no command",
+    "docs generate --bogus": "--bogus",
+    "source": "no command",
+    "source freshness -o bogus": "'bogus'",
+    "source freshness --select nope": "'nope'",
+    "test --resource-type nope": "'nope'",
+    "test -o bogus": "'bogus'",
+    "deps --bogus": "--bogus",
+    "run-operation": "macro",
+    "run-operation nope": "'nope'",
     "new": "no command",
     "new source": "name",
     "new source x": "--connector",
@@ -99,7 +111,7 @@ ON_A_PROJECT = {
 OF_A_PROJECT = ("plan", "run", "build", "land", "seed", "snapshot", "ls", "show x", "why x", "history x", "lineage x", "query 'select 1'", "diff x",
     "check x", "ready", "backfill x --from 2026-01-01 --to 2026-01-02", "reconcile", "restore x --to 1", "maintain",
     "new source x --connector files --table t --owner me", "new model m --reads a --owner me --grain id --description d",
-    "new check c --model a --condition 1=1")  # fmt: skip
+    "new check c --model a --condition 1=1", "parse", "compile", "docs generate", "source freshness", "test", "run-operation x")  # fmt: skip
 
 
 def told(said: Said, code: int, names: str) -> None:

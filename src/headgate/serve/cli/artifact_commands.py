@@ -61,7 +61,7 @@ def compile_sql(
         artifacts.after_compile(compiled)
         for unique_id, sql in compiled.items() if select else ():
             screen.line(f"[dim]-- {escape(unique_id)}[/dim]")
-            screen.line(escape(sql))
+            screen.verbatim(sql)
         screen.say(f"Compiled {len(compiled)} nodes.")
 
 

@@ -13,6 +13,7 @@ from headgate.serve.cli.completing import models, tables
 from headgate.serve.cli.follow import Follow
 from headgate.serve.cli.opening import opened, variables_of
 from headgate.serve.cli.screen import Screen, counted, duration, size
+from headgate.spec.errors import UsageError
 from headgate.spec.steps import Plan
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ def run_operation(
     """Call a macro for what it does. It may write tables that no model builds, in one commit; all else goes through the gate."""
     screen = Screen()
     with opened(project, env, variables) as session:
+        if not session.templates.has_macro(macro):
+            raise UsageError(
+                f"there is no macro '{macro}'",
+                expected="a macro of the project, or package.macro",
+                todo="see them in the folder macros",
+            )
         returned = session.operation(macro, variables_of(arguments, "--args"))
         said = "" if returned is None else str(returned).strip()
         screen.line(f"{escape(macro)}: done." + (f" It returned {escape(said)}" if said else ""))

@@ -65,6 +65,10 @@ class Screen:
         """A line of the answer; markup is interpreted."""
         _print(self.out, text)
 
+    def verbatim(self, text: str) -> None:
+        """Text for other programs, such as SQL: no markup in it, and no line of it broken."""
+        self.out.print(text, markup=False, soft_wrap=True)
+
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> None:
         """A table of the answer; numbers to the right."""
         drawn = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False, show_edge=False)

@@ -11,7 +11,7 @@ from rich.markup import escape
 from headgate.serve.cli import options as o
 from headgate.serve.cli.opening import leaving, opened
 from headgate.serve.cli.screen import Markup, Screen, duration, styled
-from headgate.spec.errors import EXIT_BLOCKED, EXIT_WORLD
+from headgate.spec.errors import EXIT_BLOCKED, EXIT_WORLD, UsageError
 
 _STYLE = {"pass": "pass", "warn": "warn", "fail": "blocked", "error": "failed"}
 _TESTS = ("test", "unit_test")
@@ -41,6 +41,13 @@ def test(
     from headgate.serve.artifacts.writing import Artifacts, compare_with
 
     screen = Screen(output)
+    for kind in resource_type or ():
+        if kind not in (*_TESTS, "data_test"):
+            raise UsageError(
+                f"--resource-type is '{kind}'",
+                expected="one of test, data_test, unit_test",
+                todo="other kinds are built: headgate build",
+            )
     kinds = tuple(k for k in _TESTS if not resource_type or k in resource_type or (k == "test" and "data_test" in resource_type))
     with opened(project, env, variables) as session:
         compare_with(session, state)
