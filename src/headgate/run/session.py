@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.declare import load, select
 from headgate.engines.duckdb.lake import open_lake
-from headgate.engines.duckdb.still import StillLake
+from headgate.engines.duckdb.still import StillLake, can_stand_still
 from headgate.extract.secrets import Secrets
 from headgate.ports.engine import Lake
 from headgate.run import reading, repairing, settling
@@ -90,13 +90,14 @@ class Session:
         What is published meanwhile is seen by the next call; nothing can be published through it. The lake is kept for the next call, since
         opening one takes a tenth of a second.
         """
-        if not self.lake.keeps_history:
+        spec = self._lake_spec()
+        if not can_stand_still(spec):
             yield self  # nobody else can write the file while it is open here
             return
         try:
             lake = self._idle.pop()  # one operation, so that two threads never get the same
         except IndexError:
-            lake = StillLake(self._lake_spec(), self.project.root)
+            lake = StillLake(spec, self.project.root)
         try:
             lake.move(at)
             yield StillSession(self, lake)

@@ -10,6 +10,11 @@ from headgate.spec.project import LakeSpec
 from headgate.spec.recorded import Recorded
 
 
+def can_stand_still(spec: LakeSpec) -> bool:
+    """Whether the lake that `spec` declares keeps earlier snapshots; told without opening it."""
+    return not spec.catalog.startswith("duckdb:")
+
+
 class StillLake(DuckLake):
     """A lake attached at the snapshot that was the newest when it was opened or last moved; every cursor of it, and every view, sees that one.
 
