@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
@@ -100,7 +101,8 @@ class Started:
 class Drive:
     """How one source table is driven. `lake` gives cursors of the DuckDB instance on which the batches will run.
 
-    `staging_path` is a folder for downloads (default: a temporary one per extraction). `on_event` hears of retries,
+    `staging_path` is a folder for downloads; without it each extraction has its own: below the project's folder of runs, named
+    after `run_id`, so that the clean-up finds what a killed process left there, or a temporary one. `on_event` hears of retries,
     credentials and the circuit breaker; the events have no run id, which the caller adds.
     """
 
@@ -116,6 +118,7 @@ class Drive:
     on_event: Callable[[Event], None] = _nobody
     project_root: str = "."
     staging_path: str | None = None
+    run_id: str | None = None
 
     def start(self, position: Position) -> Started | None:
         """Open the source; asked again by the rules of `policy`. None: there is nothing new."""
@@ -179,7 +182,7 @@ class Drive:
         module = plugins.load("sources", str(self.table.connector))
         resolved = self.secrets.resolve(connection)
         cursor: Cursor = self.lake.cursor()
-        own = None if self.staging_path is not None else tempfile.mkdtemp(prefix="headgate-")
+        own = None if self.staging_path is not None else self._own_folder()
         try:
             extraction = module.open(self._request(position, cursor, resolved, self.staging_path or str(own)))
         except Exception as error:  # the boundary to a plug-in: whatever it raises gets a name
@@ -189,6 +192,13 @@ class Drive:
             _drop(cursor, own)
             return None
         return Started(extraction, self, cursor, own)
+
+    def _own_folder(self) -> str:
+        if self.run_id is None:
+            return tempfile.mkdtemp(prefix="headgate-")
+        runs = Path(self.project_root) / ".headgate" / "runs"
+        runs.mkdir(parents=True, exist_ok=True)
+        return tempfile.mkdtemp(prefix=f"{self.run_id}-extract-", dir=runs.resolve())
 
     def _request(self, position: Position, cursor: Cursor, connection: Any, staging: str) -> ExtractRequest:
         columns = self.lake.columns(self.table.relation)

@@ -65,6 +65,7 @@ def _land_one(
                 full=full,
                 on_event=heard,
                 project_root=ctx.project.root,
+                run_id=ctx.run_id,
             )
             result = land(
                 table,
