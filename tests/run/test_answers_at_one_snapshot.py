@@ -159,7 +159,9 @@ def test_rule_11_every_answer_about_a_session_is_asked_at_one_snapshot() -> None
     assert {"show", "why", "history", "listed", "lineage", "difference", "readiness"} < found
 
 
-def test_rule_11_a_lake_that_stands_still_moves_for_the_next_answer_and_lets_upkeep_be_alone(shop: Session, tmp_path: Path) -> None:
+def test_rule_11_a_lake_that_stands_still_moves_for_the_next_answer_and_lets_upkeep_be_alone(
+    shop: Session, tmp_path: Path
+) -> None:
     with shop.still() as still:
         before = still.lake.snapshot()
         with shop.lake.transaction(["ext.base"], author="outside", message="base") as cursor:

@@ -19,9 +19,7 @@ def test_events_are_log_lines_with_the_same_ids(tmp_path: Path, python_process: 
         events = session.state.events(run_id=run["run_id"])
     kept = sorted((e.kind, e.run_id, e.step, e.dataset, e.status) for e in events)
     told = sorted((r["event"], r["run_id"], r.get("step", ""), r.get("dataset", ""), r.get("status", "")) for r in lines)
-    assert told == kept and {"run.started", "load.accepted", "step.finished", "dataset.published"} <= {
-        k for k, *_ in kept
-    }
+    assert told == kept and {"run.started", "load.accepted", "step.finished", "dataset.published"} <= {k for k, *_ in kept}
 
     again = python_process.headgate("run", "--project", str(world.root), env={"HEADGATE_LOG": "text"}).wait(60).expect(0)
     assert [line.split()[2] for line in again.err.splitlines()] == ["run.started", "run.finished"]
