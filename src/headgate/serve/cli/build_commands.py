@@ -245,25 +245,52 @@ def land(
 
 
 def seed(
-    project: o.Project = ".", env: o.Environment = "", full_refresh: o.FullRefresh = False, output: o.Output = "text"
+    select: o.Select = None,
+    exclude: o.Exclude = None,
+    project: o.Project = ".",
+    env: o.Environment = "",
+    variables: o.Variables = "",
+    full_refresh: o.FullRefresh = False,
+    output: o.Output = "text",
 ) -> None:
     """Build the seeds."""
-    _only("resource_type:seed", project, env, full_refresh, output)
+    _only("seed", select or (), exclude or (), project, env, variables, full_refresh, output)
 
 
-def snapshot(project: o.Project = ".", env: o.Environment = "", output: o.Output = "text") -> None:
+def snapshot(
+    select: o.Select = None,
+    exclude: o.Exclude = None,
+    project: o.Project = ".",
+    env: o.Environment = "",
+    variables: o.Variables = "",
+    output: o.Output = "text",
+) -> None:
     """Build the snapshots."""
-    _only("resource_type:snapshot", project, env, False, output)
+    _only("snapshot", select or (), exclude or (), project, env, variables, False, output)
 
 
-def _only(selector: str, project: str, env: str, full_refresh: bool, output: str) -> None:
+def _only(
+    kind: str,
+    select: Sequence[str],
+    exclude: Sequence[str],
+    project: str,
+    env: str,
+    variables: str,
+    full_refresh: bool,
+    output: str,
+) -> None:
+    """Build what the words select of one kind: all of it without words."""
     from headgate.serve.artifacts.writing import Artifacts
 
     screen = Screen(output)
-    with opened(project, env) as session:
-        artifacts = Artifacts(session, selector.rpartition(":")[2], {"full_refresh": full_refresh})
+    words = [f"{word},resource_type:{kind}" for text in select for word in text.split()] or [f"resource_type:{kind}"]
+    with opened(project, env, variables) as session:
+        if not any(node.resource_type == kind for node in session.project.nodes.values()):
+            screen.say(f"The project has no {kind}s: nothing to do.")
+            return
+        artifacts = Artifacts(session, kind, {"full_refresh": full_refresh, "select": list(select), "exclude": list(exclude)})
         listeners = (Follow(screen, quiet=screen.as_json), artifacts)
-        result = session.run((selector,), full_refresh=full_refresh, listeners=listeners)
+        result = session.run(words, exclude=exclude, full_refresh=full_refresh, listeners=listeners)
         with leaving(screen):
-            artifacts.after_run(result, session.select((selector,)))
+            artifacts.after_run(result, session.select(words, exclude))
     finish(screen, result)
