@@ -36,7 +36,7 @@ RULES: dict[int, tuple[str, ...]] = {
     5: ("lake/test_whole_rules.py",),
     6: ("lake/test_publish_rules.py", "lake/test_rules.py"),
     7: ("lake/test_publish_rules.py", "lake/test_rules.py"),
-    8: ("lake/test_publish_rules.py", "lake/test_rules.py"),
+    8: ("lake/test_publish_rules.py", "lake/test_rules.py", "run/test_upkeep.py"),
     9: ("lake/test_rules.py",),
     10: ("lake/test_small_writes.py",),
     11: (
@@ -104,6 +104,7 @@ REMOVALS = (
     Removal(8, WORKSPACE, "if path not in kept and", "if", ON_PUBLISH + "08_a_registered_file_belongs_to_the_lake"),
     Removal(8, "publish/clean.py", "file.name not in registered", "True", ON_RULES + "08_cleaning_spares_open_runs_and_registered_files"),
     Removal(8, "publish/clean.py", "if _closed(file.parent.name, keep) and", "if", ON_RULES + "08_cleaning_spares_open_runs_and_registered_files"),
+    Removal(8, "run/upkeep.py", "ORPHANS_MIN, _staged_since(ctx, kept_runs))", "ORPHANS_MIN)", "run/test_upkeep.py::test_rule_08_staged_parquet_of_a_run_that_can_be_resumed_is_no_orphan"),
     Removal(9, "engines/duckdb/types.py", '"DECIMAL(38,0)"', '"DOUBLE"', ON_RULES + "09_a_sum_beyond_2_to_53_keeps_its_digits"),
     Removal(10, "engines/duckdb/connection.py", "DATA_INLINING_ROW_LIMIT 0", "DATA_INLINING_ROW_LIMIT 100000", "lake/test_small_writes.py::test_rule_10_a_table_inlines_from_its_first_small_addition_on"),
     Removal(11, COMPACT, ", allowed=lake.alone)", ")", "lake/test_read_transactions.py::test_rule_11_a_read_transaction_sees_one_state[sqlite-upkeep-m.b]"),
