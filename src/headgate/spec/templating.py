@@ -143,7 +143,7 @@ class TemplateRelation(Mapping[str, Any]):
         if shown == Policy():
             if self.rendered is not None:
                 return self.rendered
-            if self.resolve is not None and self.schema and self.identifier:
+            if self.resolve is not None and self.database and self.schema and self.identifier:
                 return self.resolve(Relation(self.schema, self.identifier))
         named = [(p, getattr(self, p)) for p in PARTS if getattr(shown, p) and getattr(self, p)]
         return ".".join(quote_ident(value) if getattr(self.quote_policy, part) else str(value) for part, value in named)

@@ -37,15 +37,15 @@ select {% for name, column in columns.items() %}{{ cast('null', column['data_typ
 {{ return(quoted | join(', ')) }}
 {%- endmacro %}
 {% macro diff_columns(source_columns, target_columns) -%}
-{%- set there = target_columns | map(attribute='column') | map('lower') | list -%}
+{%- set there = target_columns | map(attribute='column') | list -%}
 {%- set left = [] -%}
-{%- for column in source_columns if column.column | lower not in there %}{% do left.append(column) %}{% endfor -%}
+{%- for column in source_columns if column.column not in there %}{% do left.append(column) %}{% endfor -%}
 {{ return(left) }}
 {%- endmacro %}
 {% macro default__diff_column_data_types(source_columns, target_columns) -%}
 {%- set differing = [] -%}
 {%- for new in source_columns -%}
-{%- for old in target_columns if old.name | lower == new.name | lower and old.data_type != new.data_type -%}
+{%- for old in target_columns if old.name == new.name and old.data_type != new.data_type -%}
 {%- do differing.append({'column_name': old.name, 'new_type': new.data_type}) -%}
 {%- endfor -%}
 {%- endfor -%}
