@@ -91,7 +91,7 @@ def _modified_macros(old: Entry, new: Entry) -> set[str]:
     """Macros of the project and its packages whose texts differ. The built-in libraries belong to who wrote the manifest."""
     builtin = {"dbt"} | {f"dbt_{(m.get('metadata') or {}).get('adapter_type')}" for m in (old, new)}
     before, now = (
-        {uid: e.get("macro_sql") for uid, e in (m.get("macros") or {}).items() if e.get("package_name") not in builtin}
+        {uid: _text(e.get("macro_sql")) for uid, e in (m.get("macros") or {}).items() if e.get("package_name") not in builtin}
         for m in (old, new)
     )
     return {uid for uid in {*before, *now} if before.get(uid) != now.get(uid)}
@@ -126,7 +126,12 @@ def same_body(new: Entry, old: Entry) -> bool:
     """The code; of a seed its content."""
     if new["resource_type"] == "seed":
         return bool(new.get("checksum") == old.get("checksum"))
-    return bool(new.get("raw_code") == old.get("raw_code"))
+    return _text(new.get("raw_code")) == _text(old.get("raw_code"))
+
+
+def _text(code: Any) -> str:
+    """Code, whichever line ends a manifest keeps."""
+    return str(code or "").replace("\r\n", "\n")
 
 
 def same_config(new: Entry, old: Entry) -> bool:

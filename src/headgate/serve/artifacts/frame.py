@@ -15,6 +15,11 @@ from headgate.spec.project import CheckSpec, ColumnSpec, Project
 TARGET = "target"
 
 
+def as_configured(custom: str) -> str | None:
+    """A project without an own macro for names of schemas."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """`compiled` holds the SQL of the nodes that were compiled, by unique id; `created_at` is in seconds since 1970."""
@@ -25,6 +30,7 @@ class Frame:
     compiled: Mapping[str, str] = field(default_factory=dict)
     macros: Mapping[str, Any] = field(default_factory=dict)  # entries by unique id
     docs: Mapping[str, list[str]] = field(default_factory=dict)  # text -> unique ids of the docs blocks that have it
+    schemas: Callable[[str], str | None] = as_configured  # how the project's own macro names the schema for a configured one
     tests: Mapping[str, list[CheckSpec]] = field(default_factory=dict)  # by the unique id of what they are attached to
 
     def doc_blocks(self, description: str) -> list[str]:
@@ -40,6 +46,10 @@ class Frame:
     def schema(self) -> str:
         """The schema of what has none of its own."""
         return str(self.project.options.get("target_schema") or self.project.schema_prefix + "main")
+
+    def schema_of(self, custom: str) -> str:
+        """The schema of something whose config names `custom`."""
+        return self.schemas(custom) or f"{self.schema}_{custom}"
 
     @property
     def target(self) -> str:

@@ -10,10 +10,10 @@ from typing import Any
 from headgate.spec.declared import Resource
 
 _BLOCK = re.compile(
-    r"\{%[-+]?\s*(?P<kind>macro|test|data_test|materialization)\s+(?P<name>[A-Za-z_]\w*)"
+    r"(?:\s*\{%-|\{%\+?)\s*(?P<kind>macro|test|data_test|materialization)\s+(?P<name>[A-Za-z_]\w*)"
     r"(?:\s*,\s*(?:(?P<default>default)|adapter\s*=\s*['\"](?P<adapter>\w+)['\"]))?[^%]*?"
     r"(?:supported_languages\s*=\s*\[(?P<languages>[^\]]*)\])?.*?%\}.*?"
-    r"\{%[-+]?\s*end(?:macro|test|data_test|materialization)\s*[-+]?%\}",
+    r"\{%[-+]?\s*end(?:macro|test|data_test|materialization)\s*(?:-%\}\s*|\+?%\})",
     re.S,
 )
 _COMMENT = re.compile(r"\{#.*?#\}", re.S)
@@ -21,6 +21,7 @@ _CALL = re.compile(r"(?<![\w.'\"])(?:(?P<package>[A-Za-z_]\w*)\.)?(?P<name>[A-Za
 _DISPATCH = re.compile(
     r"adapter\.dispatch\(\s*(?:macro_name\s*=\s*)?['\"](?P<name>\w+)['\"]\s*(?:,\s*(?:macro_namespace\s*=\s*)?['\"](?P<package>\w+)['\"])?"
 )
+_STRING = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 _JINJA = re.compile(r"\{[{%].*?[%}]\}", re.S)
 _PREFIXES = ("duckdb__", "default__")
 BUILTIN = "dbt"
@@ -43,15 +44,18 @@ def macro_entries(
     """All macros by unique id. `described` are the entries of `macros:` in property files by unique id, `root` the project's own package."""
     found: dict[str, dict[str, Any]] = {}
     for file in files:
-        for block in _BLOCK.finditer(_without_comments(file.text)):
+        whole = file.text.strip()  # as dbt reads it
+        for block in _BLOCK.finditer(_without_comments(whole)):
             name = _name(block)
             unique_id = f"macro.{file.package}.{name}"
-            text = file.text[block.start() : block.end()]
+            text = whole[block.start() : block.end()]
             found.setdefault(
                 unique_id, _entry(file, name, unique_id, text, block["languages"], described.get(unique_id), created_at)
             )
-    for name in _NATIVE:
-        text = f"{{% macro {name}() %}}{{# built in #}}{{% endmacro %}}"
+    ours = [uid.split(".", 2)[2] for uid in found if uid.startswith(f"macro.{BUILTIN}.")]
+    for name in (*_NATIVE, *dict.fromkeys(n.partition("__")[2] for n in ours if n.startswith(_PREFIXES))):
+        body = "{# built in #}" if name in _NATIVE else f"{{{{ adapter.dispatch('{name}', '{BUILTIN}')(*varargs, **kwargs) }}}}"
+        text = f"{{% macro {name}() %}}{body}{{% endmacro %}}"
         unique_id = f"macro.{BUILTIN}.{name}"
         builtin = MacroSource(BUILTIN, "macros/native.sql", text)
         found.setdefault(unique_id, _entry(builtin, name, unique_id, text, None, None, created_at))
@@ -61,8 +65,8 @@ def macro_entries(
 
 
 def _without_comments(text: str) -> str:
-    """The text with comments blanked, so that places stay."""
-    return _COMMENT.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), text)
+    """The text with its comments made unreadable, so that places stay and blanks beside a comment end at it."""
+    return _COMMENT.sub(lambda m: "\0" * len(m[0]), text)
 
 
 def _name(block: re.Match[str]) -> str:
@@ -106,10 +110,20 @@ def calls(text: str, package: str, root: str, known: Mapping[str, Any], own: str
         for dispatch in _DISPATCH.finditer(part[0]):
             target = _dispatched(dispatch["name"], dispatch["package"] or package, root, known)
             found.update({target: None} if target else {})
-        for call in _CALL.finditer(part[0]):
+        code = _STRING.sub("''", part[0])
+        for call in _CALL.finditer(code):
+            if code[: call.start()].rstrip().endswith("|"):
+                continue  # a filter
             target = _called(call["name"], call["package"], package, root, known)
             found.update({target: None} if target and target != own else {})
     return list(found)
+
+
+def used_of(found: Iterable[str], used: Iterable[str]) -> list[str]:
+    """Of the macros `found` in a text those that it really called when it was rendered: they, or what they dispatch to, are in `used`."""
+    known = set(used)
+    ends = {uid.split(".", 2)[2].partition("__")[2] for uid in known}
+    return [uid for uid in found if uid in known or uid.split(".", 2)[2] in ends or uid.split(".", 2)[2] in _NATIVE]
 
 
 def _called(name: str, namespace: str | None, package: str, root: str, known: Mapping[str, Any]) -> str | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from headgate.serve.artifacts.frame import Frame
+from headgate.serve.artifacts.frame import Frame, as_configured
 from headgate.serve.artifacts.macros import MacroSource, macro_entries
 from headgate.serve.artifacts.metadata import Call, metadata
 from headgate.serve.artifacts.nodes import node_entries
@@ -23,12 +23,19 @@ _EDGES = ("nodes", "sources", "exposures", "metrics", "semantic_models", "saved_
 
 
 def manifest(
-    project: Project, macros: Iterable[MacroSource], call: Call, compiled: Mapping[str, str] | None = None
+    project: Project,
+    macros: Iterable[MacroSource],
+    call: Call,
+    compiled: Mapping[str, str] | None = None,
+    schemas: Callable[[str], str | None] = as_configured,
 ) -> dict[str, Any]:
-    """The manifest of `project`; `compiled` holds the SQL of what `call` has compiled, by unique id."""
+    """The manifest of `project`; `compiled` holds the SQL of what `call` has compiled, by unique id.
+
+    `schemas` is the project's own way to name a schema for a configured one, where it has one.
+    """
     described = {r.unique_id: r for r in _of(project, "macro")}
     known = macro_entries(macros, described, project.name, call.generated)
-    frame = Frame(project, Texts(project.root), call.generated, compiled or {}, known, _docs(project), _tests(project))
+    frame = Frame(project, Texts(project.root), call.generated, compiled or {}, known, _docs(project), schemas, _tests(project))
     found: dict[str, Any] = {
         "metadata": _metadata(project, call),
         "nodes": node_entries(frame),

@@ -9,7 +9,7 @@ from headgate.declare.testnames import metadata_of
 from headgate.serve.artifacts import configs
 from headgate.serve.artifacts.contracts import contract_of, primary_key
 from headgate.serve.artifacts.frame import Frame, columns, constraint, docs_of, inner_path, named, number
-from headgate.serve.artifacts.macros import calls
+from headgate.serve.artifacts.macros import calls, used_of
 from headgate.serve.artifacts.texts import NO_CHECKSUM, checksum
 from headgate.spec.declared import Resource
 from headgate.spec.names import Relation
@@ -63,10 +63,15 @@ def node_entry(frame: Frame, node: Node) -> dict[str, Any]:
         "refs": [ref(*written) for written in node.refs],
         "sources": _sources(node.depends_on),
         "metrics": [],
-        "depends_on": depends_on(node.depends_on, calls(node.raw_code, node.package, frame.project.name, frame.macros)),
+        "depends_on": depends_on(node.depends_on, _node_macros(frame, node)),
         "contract": contract_of(node),
     }
     return entry | _model(frame, node) if node.resource_type == "model" else entry
+
+
+def _node_macros(frame: Frame, node: Node) -> list[str]:
+    found = calls(node.raw_code, node.package, frame.project.name, frame.macros)
+    return used_of(found, node.macros) if node.language == "sql" else []
 
 
 def _model(frame: Frame, node: Node) -> dict[str, Any]:
@@ -87,7 +92,7 @@ def test_entry(frame: Frame, check: CheckSpec) -> dict[str, Any]:
     config = configs.test_config(check, beside)
     generic, file = check.kind != "singular", check.path or check.location.file
     path = f"{check.alias or check.name}.sql" if generic else inner_path(file)
-    schema = check.failures_table.partition(".")[0] if check.failures_table else f"{frame.schema}_{config['schema']}"
+    schema = check.failures_table.partition(".")[0] if check.failures_table else frame.schema_of(str(config["schema"]))
     entry = {
         "database": frame.database,
         "schema": schema,
@@ -165,6 +170,8 @@ def _test_macros(frame: Frame, check: CheckSpec) -> list[str]:
     ours = check.kind.startswith("macro:")
     owner = package or (check.package if ours else metadata.get("namespace") or "dbt")
     name = name if ours else str(metadata["name"])
+    if f"macro.{check.package}.test_{name}" in frame.macros:
+        owner = check.package  # dbt looks there first, whatever namespace is written
     found = [f"macro.{owner}.test_{name}"]
     return found if name in ("unique", "not_null") and owner == "dbt" else [*found, "macro.dbt.get_where_subquery"]
 

@@ -18,7 +18,7 @@ class Texts:
         """The text of a file."""
         if path not in self._known:
             try:
-                self._known[path] = (self._root / path).read_text(encoding="utf-8-sig")
+                self._known[path] = (self._root / path).read_bytes().decode()  # line ends as they are: they count for checksums
             except (OSError, UnicodeDecodeError):
                 self._known[path] = ""
         return self._known[path]

@@ -9,17 +9,17 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headgate.declare.prior import Prior
 from headgate.serve.artifacts.catalog import Standing, catalog
 from headgate.serve.artifacts.compiled import compiled_files, run_files
-from headgate.serve.artifacts.frame import target_path
+from headgate.serve.artifacts.frame import as_configured, target_path
 from headgate.serve.artifacts.macros import BUILTIN, MacroSource, macro_entries
 from headgate.serve.artifacts.manifest import manifest
 from headgate.serve.artifacts.metadata import Call
@@ -45,6 +45,21 @@ def compare_with(session: Session, folder: str) -> None:
     if folder:
         target = Path(session.project.root, target_path(session.project))
         session.prior = Prior(Path(folder).resolve(), lambda: Artifacts(session, "parse").parsed(), target)
+
+
+def schemas_of(session: Session) -> Callable[[str], str | None]:
+    """How the project names the schema for a configured one: by a macro of its own, if it has one."""
+    macro = "generate_schema_name"
+    if not any(package != BUILTIN and f"macro {macro}" in text for package, _, text in session.templates.macro_texts()):
+        return as_configured
+
+    @cache
+    def named(custom: str) -> str | None:
+        with suppress(HeadgateError):  # it may ask a node for more than its kind
+            return str(session.templates.call_macro(macro, {"varargs": (custom, {"resource_type": "test"})}, {})).strip()
+        return None
+
+    return named
 
 
 def wanted(root: str) -> bool:
@@ -163,7 +178,7 @@ class Artifacts:
         return found
 
     def _made(self, compiled: Mapping[str, str]) -> dict[str, Any]:
-        return manifest(self.session.project, self._macro_files, self._call, compiled)
+        return manifest(self.session.project, self._macro_files, self._call, compiled, schemas_of(self.session))
 
     @cached_property
     def _macro_files(self) -> tuple[MacroSource, ...]:
