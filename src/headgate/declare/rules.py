@@ -154,7 +154,8 @@ class _Rules:
             )
             return
         self.word("on_schema_change", keys.ON_SCHEMA_CHANGE)
-        if strategy in ("merge", "delete+insert"):
+        dbt = self.reading.settings.dbt
+        if strategy in ("merge", "delete+insert") and not dbt:
             self.need("unique_key", f"strategy '{strategy}'", "unique_key: the column or columns that name a row")
         if strategy == "insert_overwrite":
             self.need(
@@ -166,14 +167,19 @@ class _Rules:
             self.need("batch_size", "strategy 'microbatch'", "batch_size: hour, day, month or year")
             self.word("batch_size", keys.BATCH_SIZES)
             self.begin()
-        if strategy in (None, "append") and not draft.value("unique_key") and not draft.value("leave_duplicates"):
+        keyless = (None, "append", "merge", "delete+insert") if dbt else (None, "append")
+        if strategy in keyless and not draft.value("unique_key") and not draft.value("leave_duplicates"):
+            place = self.at("incremental_strategy", "materialized")
             self.m.add(
                 "HG-D062",
-                self.at("incremental_strategy", "materialized"),
+                place,
                 f"{self.who} appends without a 'unique_key', so a repeated run may double rows",
                 expected="unique_key: the columns that name a row, or leave_duplicates: true",
-                severity="warning" if self.reading.settings.dbt else "error",
+                severity="warning" if dbt else "error",
             )
+            if dbt:  # dbt appends whenever there is no key
+                draft.config.put("incremental_strategy", "append", place)
+                draft.config.put("leave_duplicates", True, place)
         if draft.value("merge_update_columns") and draft.value("merge_exclude_columns"):
             self.m.add(
                 "HG-D062",

@@ -1,0 +1,1 @@
+{{ config(incremental_strategy='microbatch', event_time='happened_at', batch_size='month', begin='2026-01-01', lookback=1, concurrent_batches=false) }} select happened_at, kind, amount, id from {{ ref('staged') }}
