@@ -220,7 +220,7 @@ def _summary(screen: Screen, teller: _Teller, target: Path, seconds: float) -> N
         f"\n{flights:,} flights in 12 months over {publications} publications; {planes['n']:,} plane versions ({planes['past']} past operators); "
         f"{inferred} airports inferred from flights; whole demo in {duration(seconds)}."
     )
-    screen.line(f"\nTry next, after [bold]{escape(_way(target))}[/bold]:")
+    screen.line(f"\nTry next:\n  [bold]{escape(_way(target))}[/bold]")
     for command, meaning in (
         ("headgate why raw_nyc.flights", "what happened to December"),
         ("headgate history fct_flight", "every publication with its row ledger"),
