@@ -22,7 +22,7 @@ from headgate.declare.linking import Links, check_circles, link, render_canonica
 from headgate.declare.macros import MacroFile, Macros, builtin_files
 from headgate.declare.memory import Memory, context_of, key_of
 from headgate.declare.mistakes import Mistakes
-from headgate.declare.models import ask, existing_folders, find_drafts, folder_names, seed_hash
+from headgate.declare.models import ask, existing_folders, find_drafts, folder_names, seed_hash, settle_names
 from headgate.declare.naming import check_relations, name_relations
 from headgate.declare.packages import FILES, wanted_in
 from headgate.declare.properties import Properties, columns_of, constraints_of, read_properties, tags_of
@@ -58,6 +58,7 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, k
     _check_folders(drafts, reading)
     for draft in drafts:
         ask(draft, reading)
+    drafts = settle_names(drafts, reading)
     enabled = [d for d in drafts if d.enabled]
     name_relations(drafts, reading)
     check_relations(enabled, mistakes)
@@ -83,6 +84,7 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, k
     unit_tests = UnitTestReader(links, checks, reading).read(properties)
     _check_packages(reading)
     nodes = {} if mistakes.errors else _nodes(enabled, reading)
+    switched_off = {} if mistakes.errors else {d.unique_id: _node(d, ("", ""), reading) for d in drafts if not d.enabled}
     if keep:
         reading.memory.save(root, environment, _context(reading, variables, reading.env_vars))
     mistakes.raise_if_any(settings.name)
@@ -111,7 +113,7 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, k
         resources=resources,
         unit_tests=unit_tests,
         selectors=selectors,
-        disabled=tuple(d.unique_id for d in drafts if not d.enabled),
+        disabled=switched_off,
     )
     if keep:
         said = {"folders": list(files.folders), "files": list(files.outside), "env_vars": sorted(reading.env_vars)}

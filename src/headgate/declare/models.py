@@ -33,7 +33,6 @@ _SNAPSHOT = re.compile(r"\{%[-+]?\s*snapshot\s+([A-Za-z_]\w*)\s*[-+]?%\}(.*?)\{%
 def find_drafts(reading: Reading, properties: Properties) -> list[Draft]:
     """All models, seeds and snapshots of project and packages, configured from folders and property files."""
     drafts = [*_models(reading), *_seeds(reading), *_snapshots(reading, properties)]
-    drafts = _once(drafts, reading)
     used = settle_versions(drafts, properties, reading)
     configs = _FolderRules(reading)
     for draft in drafts:
@@ -125,24 +124,21 @@ def _declared_relation(patch: Patch) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _once(drafts: list[Draft], reading: Reading) -> list[Draft]:
-    """One draft per kind, package and name; every further one is a mistake."""
-    first: dict[tuple[str, str], Draft] = {}
-    kept = []
-    for draft in drafts:
-        key = (draft.package, draft.name)
-        before = first.setdefault(key, draft)
-        if before is draft:
-            kept.append(draft)
-            continue
-        reading.mistakes.add(
-            "HG-D020",
-            draft.location,
-            f"{draft.resource_type} '{draft.name}' has the name of a {before.resource_type} in {before.file.path}",
-            expected="names that differ, as ref() finds by name",
-            todo="rename one of the two files",
-        )
-    return kept
+def settle_names(drafts: list[Draft], reading: Reading) -> list[Draft]:
+    """One draft per package, name and version: of several files the one that is switched on; more than one that is, is a mistake."""
+    first: dict[tuple[str, str, str | None], Draft] = {}
+    for draft in sorted(drafts, key=lambda d: not d.enabled):  # those that are switched on come first, each in its order
+        before = first.setdefault((draft.package, draft.name, draft.version), draft)
+        if before is not draft and draft.enabled and not (draft.failed or before.failed):
+            reading.mistakes.add(
+                "HG-D020",
+                draft.location,
+                f"{draft.resource_type} '{draft.name}' has the name of a {before.resource_type} in {before.file.path}",
+                expected="names that differ, as ref() finds by name",
+                todo="rename one of the two files",
+            )
+    kept = {id(d) for d in first.values()}
+    return [d for d in drafts if id(d) in kept]
 
 
 def _patch_of(kind: str, package: str, name: str, properties: Properties, reading: Reading) -> Patch | None:
@@ -224,7 +220,8 @@ def _ask_sql(draft: Draft, reading: Reading, recorder: Recorder) -> None:
             note(draft, names[MACROS])
     except TemplateFailed as error:
         draft.failed = True
-        reading.fail(error)
+        if draft.enabled or not reading.settings.dbt:  # what folders switch off may be for another engine
+            reading.fail(error)
 
 
 def note(draft: Draft, scope: Scope) -> None:

@@ -15,6 +15,8 @@ from headgate.declare.models import seed_header
 from headgate.declare.reading import Reading
 from headgate.spec.errors import Location
 
+_OTHERS = ("partition_by", "sort_by", "grain")  # keys of ours that other engines' adapters use in their own way
+
 
 def check_rules(draft: Draft, reading: Reading) -> None:
     """Check one enabled node."""
@@ -74,7 +76,11 @@ class _Rules:
                 isinstance(value, str) or (isinstance(value, list) and all(isinstance(v, str) for v in value))
             ):
                 self.m.add(
-                    "HG-D012", self.at(key), f"'{key}' of {self.who} is {shapes.told(value)}", expected="text or a list of texts"
+                    "HG-D012",
+                    self.at(key),
+                    f"'{key}' of {self.who} is {shapes.told(value)}",
+                    expected="text or a list of texts",
+                    severity="notice" if key in _OTHERS and self.reading.settings.dbt else "error",
                 )
                 self.draft.config.values[key] = None
         for key, kind, words in (

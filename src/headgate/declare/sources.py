@@ -47,7 +47,7 @@ def read_sources(
         if name is None:
             continue
         before = seen.setdefault((declared.package, name), entry.at("name"))
-        if before != entry.at("name"):
+        if before != entry.at("name") and not reading.settings.dbt:  # dbt's may stand in several files, each with other tables
             reading.mistakes.add(
                 "HG-D020",
                 entry.at("name"),
@@ -58,6 +58,14 @@ def read_sources(
             continue
         reader = _SourceReader(name, declared, reading)
         for table, what in reader.tables():
+            if table.unique_id in tables:
+                reading.mistakes.add(
+                    "HG-D020",
+                    table.location,
+                    f"table '{table.name}' of source '{name}' is declared twice (first at {tables[table.unique_id].location})",
+                    expected="one declaration",
+                )
+                continue
             tables[table.unique_id] = table
             written[table.unique_id] = Declared(declared.package, what, declared.file)
         off |= reader.off

@@ -95,3 +95,24 @@ def test_a_default_schema_and_custom_keys(tmp_path: Path) -> None:
     text = "--- models/own.sql\n{{ config(colour='red', meta={'a': 1}) }} select '{{ config.get('colour') }}' as c\n"
     node = _read(tmp_path, text).nodes["model.shop.own"]
     assert (node.canonical_sql, node.config["colour"]) == ("select 'red' as c", "red")
+
+
+def test_of_files_with_one_name_the_one_that_is_switched_on_counts(tmp_path: Path) -> None:
+    text = "--- models/{0}/same.sql\n{{{{ config(enabled=target.type == '{0}') }}}} select '{0}' as engine\n"
+    both = text.format("bigquery") + text.format("duckdb") + text.format("snowflake")
+    project = _read(tmp_path, both)
+    assert project.nodes["model.shop.same"].canonical_sql == "select 'duckdb' as engine"
+    with pytest.raises(DeclarationError, match="model 'same' has the name of a model in models/bigquery/same.sql"):
+        _read(tmp_path, both.replace("enabled=target.type == 'bigquery'", "enabled=true"))
+
+
+def test_a_source_in_two_files(tmp_path: Path) -> None:
+    text = "--- models/_a.yml\nsources: [{ name: web, tables: [{ name: a }] }]\n--- models/_b.yml\nsources: [{ name: web, tables: [{ name: b }] }]\n"
+    assert list(_read(tmp_path, text).sources) == ["source.shop.web.a", "source.shop.web.b"]
+    with pytest.raises(DeclarationError, match="table 'a' of source 'web' is declared twice"):
+        _read(tmp_path, text.replace("name: b", "name: a"))
+
+
+def test_a_config_of_another_engine_is_left_aside(tmp_path: Path) -> None:
+    text = "--- models/m.sql\n{{ config(materialized='table', partition_by={'field': 'id', 'data_type': 'int64'}) }} select 1 as id\n"
+    assert "partition_by" not in _read(tmp_path, text).nodes["model.shop.m"].config
