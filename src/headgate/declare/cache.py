@@ -250,6 +250,7 @@ def _decode_all(kind: type, rows: list[list[Any]]) -> list[Any]:
 
 _KEYED: Mapping[str, type] = {
     "nodes": Node,
+    "disabled": Node,
     "sources": SourceTable,
     "checks": CheckSpec,
     "exposures": Exposure,
@@ -274,7 +275,7 @@ def decode(found: dict[str, Any]) -> Project:
         found[name] = {value.unique_id: value for value in _decode_all(kind, found[name])}
     found["notices"] = tuple(_decode_all(Diagnostic, found["notices"]))
     found["lake"], found["prices"] = LakeSpec(*found["lake"]), PriceBook(*found["prices"])
-    for name in ("secrets", "audit_columns", "disabled"):
+    for name in ("secrets", "audit_columns"):
         found[name] = tuple(found[name])
     found["publish_groups"] = {name: tuple(members) for name, members in found["publish_groups"].items()}
     return Project(**found)

@@ -248,5 +248,5 @@ class Project:
     resources: Mapping[str, Resource] = field(default_factory=dict)  # groups, metrics, analyses, docs, … by unique id
     unit_tests: Mapping[str, UnitTest] = field(default_factory=dict)
     selectors: Mapping[str, Any] = field(default_factory=dict)  # selectors.yml: name -> {definition, default, description}
-    disabled: tuple[str, ...] = ()  # unique ids of what is switched off
+    disabled: Mapping[str, Node] = field(default_factory=dict)  # nodes that are switched off, without SQL and links
     contract_checks: Mapping[str, CheckSpec] = field(default_factory=dict)  # constraints of enforced contracts: weighed, never selected

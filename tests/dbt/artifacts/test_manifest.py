@@ -80,8 +80,6 @@ def told(part: str, found: dict[str, Any]) -> dict[str, Any]:
         return {uid: entry for uid, entry in found.items() if entry["package_name"] != "dbt"}
     if part == "groups":  # dbt lets a folder's model configs reach a group that stands in it
         return {uid: {**entry, "config": None} for uid, entry in found.items()}
-    if part == "disabled":  # ours tells what is switched off, and no more
-        return dict.fromkeys(found)
     return found
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from headgate.serve.artifacts.frame import Frame, as_configured
 from headgate.serve.artifacts.macros import MacroSource, macro_entries
 from headgate.serve.artifacts.metadata import Call, metadata
-from headgate.serve.artifacts.nodes import node_entries
-from headgate.serve.artifacts.others import disabled_entry, doc_entry, exposure_entry, group_entry, source_entry, unit_test_entry
+from headgate.serve.artifacts.nodes import node_entries, node_entry
+from headgate.serve.artifacts.others import doc_entry, exposure_entry, group_entry, source_entry, unit_test_entry
 from headgate.serve.artifacts.semantics import Metrics, saved_query_entry, semantic_model_entry
 from headgate.serve.artifacts.texts import Texts
 from headgate.spec.declared import Resource
@@ -44,7 +44,7 @@ def manifest(
         "exposures": {uid: exposure_entry(frame, exposure) for uid, exposure in project.exposures.items()},
         "metrics": Metrics(frame).entries(),
         "selectors": {name: _selector(name, said) for name, said in project.selectors.items()},
-        "disabled": {uid: disabled_entry(frame, uid) for uid in project.disabled},
+        "disabled": {uid: [node_entry(frame, node)] for uid, node in project.disabled.items()},
         "unit_tests": {uid: unit_test_entry(frame, test) for uid, test in project.unit_tests.items()},
     }
     for key, (kind, entry) in _ENTRIES.items():

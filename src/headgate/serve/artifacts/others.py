@@ -118,20 +118,6 @@ def unit_test_entry(frame: Frame, test: UnitTest) -> dict[str, Any]:
     }
 
 
-def disabled_entry(frame: Frame, unique_id: str) -> list[dict[str, Any]]:
-    """Something that is switched off: what its id says, and that it is."""
-    kind, package, *names = unique_id.split(".")
-    name = names[0] if kind != "source" else names[-1]
-    if kind in ("model", "seed", "snapshot", "test", "analysis"):
-        entry = {
-            "database": frame.database, "schema": frame.schema, **named(unique_id, kind, name, package, "", ""),
-            "fqn": [package, *names], "alias": name, "checksum": {"name": "none", "checksum": ""},
-            "config": {**configs.plain_config({}), "enabled": False},
-        }  # fmt: skip
-        return [entry]
-    return [{**named(unique_id, kind, name, package, "", ""), "fqn": [package, *names], "config": {"enabled": False}}]
-
-
 def _owner(said: Any, known: str | None) -> dict[str, Any]:
     if isinstance(said, Mapping):
         return {"email": None, "name": None, **said}

@@ -118,6 +118,8 @@ class Metrics:
         created = _created(metric)
         description = metric.description or (f"Metric created from measure {metric.name}" if created else "")
         params = _params(said.get("type_params"))
+        if said.get("type") == "cumulative":
+            params["cumulative_type_params"] = _cumulative(said["type_params"])
         params["input_measures"] = self._measures(metric, ())
         if created:
             params["expr"] = metric.name
@@ -180,7 +182,7 @@ def _params(said: Any) -> dict[str, Any]:
         "grain_to_date": given.get("grain_to_date"),
         "metrics": [_input_metric(m) for m in given.get("metrics") or ()],
         "conversion_type_params": _conversion(given.get("conversion_type_params")),
-        "cumulative_type_params": _cumulative(given.get("cumulative_type_params")),
+        "cumulative_type_params": None,
         "metric_aggregation_params": None,
     }
 
@@ -215,12 +217,13 @@ def _window(said: Any) -> dict[str, Any] | None:
     return {"count": int(count) if count.isdigit() else count, "granularity": singular if singular in _WINDOW_UNITS else unit}
 
 
-def _cumulative(said: Any) -> dict[str, Any] | None:
-    if not isinstance(said, Mapping):
-        return None
+def _cumulative(params: Mapping[str, Any]) -> dict[str, Any]:
+    """How a metric adds up over time; the older spelling has it one level up."""
+    found = params.get("cumulative_type_params")
+    said: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
     return {
-        "window": _window(said.get("window")),
-        "grain_to_date": said.get("grain_to_date"),
+        "window": _window(said.get("window") or params.get("window")),
+        "grain_to_date": said.get("grain_to_date") or params.get("grain_to_date"),
         "period_agg": said.get("period_agg") or "first",
         "metric": _input_metric(said["metric"]) if said.get("metric") else None,
     }
