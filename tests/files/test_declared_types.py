@@ -170,3 +170,16 @@ def test_elements_that_have_no_place_are_dead_letters(ground: Ground) -> None:
         (1, [{"p": 1}, None], None),
         (4, None, [[1, None]]),
     ]
+
+
+def test_declared_types_hold_over_files_that_have_types(ground: Ground) -> None:
+    (ground.root / "in").mkdir(exist_ok=True)
+    values = "(1, 2.0, 1.25, TIMESTAMP '2024-01-01', '7'), (2, 1.5, 1.0, TIMESTAMP '2024-01-02', '8'), "
+    values += "(3, 3.0, 1.005, TIMESTAMP '2024-01-01 10:00:00', '1.5'), (9007199254740993, 1, 1, NULL, NULL)"
+    ground.sql(f"COPY (SELECT * FROM (VALUES {values}) t(id, n, d, day, t)) TO '{ground.root}/in/a.parquet'")
+    types = {"ID": "DOUBLE", "n": "BIGINT", "d": "DECIMAL(10,2)", "day": "DATE", "t": "INTEGER"}
+    ground.land(options={"path": "in/*", "types": types}, dead_letters_max=9)
+    assert ground.sql("SELECT id, n, d, day, t FROM lake.raw_shop.orders") == [(1.0, 2, Decimal("1.25"), date(2024, 1, 1), 7)]
+    letters = ground.sql("SELECT seq, reason, record FROM lake.headgate.dead_letters ORDER BY seq")
+    assert [r[0] for r in letters] == [2, 3, 4]
+    assert 'the value of "n" does not fit BIGINT unchanged: 1.5' in letters[0][1] and '"t":"1.5"' in letters[1][2]

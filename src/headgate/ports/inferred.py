@@ -8,6 +8,7 @@ decide.
 from __future__ import annotations
 
 from headgate.ports.source import ExtractRequest
+from headgate.spec.exactness import changed
 from headgate.spec.names import Column, quote_ident
 
 UNTYPED = ('"NULL"', "NULL")
@@ -43,12 +44,14 @@ def _fitting(request: ExtractRequest, rows_sql: str, pairs: list[tuple[Column, s
     """The columns all of whose values are values of the wanted type too."""
     if not pairs:
         return set()
-    tests = [
-        f"count(*) FILTER (WHERE {quote_ident(c.name)} IS NOT NULL AND TRY_CAST({quote_ident(c.name)} AS {kind}) IS NULL)"
-        for c, kind in pairs
-    ]
+    tests = [f"count(*) FILTER (WHERE {changed(c.type, kind, quote_ident(c.name)) or _refused(c, kind)})" for c, kind in pairs]
     row = request.cursor.execute(f"SELECT {', '.join(tests)} FROM ({rows_sql})").fetchone() or ()
     return {c.name for (c, _), misfits in zip(pairs, row, strict=True) if not misfits}
+
+
+def _refused(column: Column, kind: str) -> str:
+    name = quote_ident(column.name)
+    return f"{name} IS NOT NULL AND TRY_CAST({name} AS {kind}) IS NULL"
 
 
 def _empty(request: ExtractRequest, rows_sql: str, columns: list[Column]) -> set[str]:

@@ -1,15 +1,18 @@
-"""Formats that describe themselves: Parquet, Avro, ORC, Excel, Delta and Iceberg. Their types are taken as they are."""
+"""Formats that describe themselves: Parquet, Avro, ORC, Excel, Delta and Iceberg. Their types are taken as they are, but where others are
+declared.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from headgate.ports.engine import Cursor
 from headgate.ports.source import ArrowBatch, Batch, SqlBatch
 from headgate.sources.files.listing import FoundFile
 from headgate.sources.files.options import FileOptions
-from headgate.spec.errors import SourceBroken
+from headgate.spec.errors import DeclarationError, SourceBroken
+from headgate.spec.exactness import changed
 from headgate.spec.names import quote_ident, quote_literal
 
 EXTENSIONS = {"avro": ("avro",), "excel": ("excel",), "delta": ("delta",), "iceberg": ("avro", "iceberg")}  # in this order
@@ -42,7 +45,7 @@ def unreadable(files: Sequence[FoundFile]) -> list[SqlBatch]:
 
 def apart(
     batch: SqlBatch, files: Sequence[FoundFile], select: Callable[[Sequence[FoundFile]], str], drop: Sequence[str],
-    cursor: Cursor, dead: Callable[[Sequence[FoundFile]], str] | None = None,
+    cursor: Cursor, dead: Callable[[Sequence[FoundFile]], str | None] | None = None,
 ) -> SqlBatch:  # fmt: skip
     """`batch` without those of its `files` that break the reader: each is read alone to tell, and they become dead letters of
     row 0. `select(files)` is what reads some of them, `dead(files)` their dead letters; `drop` is run before and after.
@@ -82,6 +85,12 @@ def batches(
         if written == "parquet":
             yield from _parquet(these, options, cursor)
         elif written == "orc":
+            if options.types:
+                raise DeclarationError(
+                    f"types: cannot be given for ORC files such as '{these[0].unit.name}'",
+                    expected="the types that the files have",
+                    todo="take types: away and cast in a staging model",
+                )
             yield from _orc(these)
         else:
             for file in these:
@@ -96,21 +105,69 @@ def _parquet(files: Sequence[FoundFile], options: FileOptions, cursor: Cursor) -
         return
     groups = [read] if options.union_by_name else [[f] for f in read]
     for group in groups:
-        names = _names(_parquet_reader(group), cursor)
+        fit = _fit(_parquet_reader(group), options, cursor)
 
-        def select(some: Sequence[FoundFile], names: str = names) -> str:
-            return f"SELECT {names}, {_unit(some)} AS _unit, file_row_number + 1 AS _seq FROM {_parquet_reader(some)}"
+        def select(some: Sequence[FoundFile], fit: Fit = fit) -> str:
+            return (
+                f"SELECT {fit.items}, {_unit(some)} AS _unit, file_row_number + 1 AS _seq FROM {_parquet_reader(some)}{fit.where}"
+            )
 
-        yield _readable(group, select, cursor)
+        def dead(some: Sequence[FoundFile], fit: Fit = fit) -> str | None:
+            return fit.dead_letters(_parquet_reader(some), _unit(some), "file_row_number + 1")
+
+        yield _readable(group, select, dead, cursor)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a relation's columns are taken: `items` of a SELECT, and the text that says what does not fit in a row ("": nothing
+    can); `values` are the columns as they are.
+    """
+
+    items: str
+    reasons: str
+    values: str
+
+    @property
+    def where(self) -> str:
+        """The rows that fit."""
+        return f" WHERE {self.reasons} = ''" if self.reasons else ""
+
+    def dead_letters(self, reader: str, unit: str, seq: str) -> str | None:
+        """The rows that do not fit."""
+        if not self.reasons:
+            return None
+        record = f"left(CAST(to_json(struct_pack({self.values})) AS VARCHAR), 65536)"
+        told = f"SELECT {unit} AS unit, {seq} AS seq, {self.reasons} AS reason, {record} AS record FROM {reader}"
+        return f"SELECT * FROM ({told}) WHERE reason <> ''"
+
+
+def _fit(reader: str, options: FileOptions, cursor: Cursor) -> Fit:
+    """The columns of `reader` with their declared types."""
+    declared = {name.lower(): type_ for name, type_ in options.types.items()}
+    cursor.execute(f"DESCRIBE SELECT * FROM {reader}")
+    items, reasons, values = [], [], []
+    for name, type_, *_ in cursor.fetchall():
+        column, wanted = quote_ident(name), declared.get(name.lower())
+        values.append(f"{column} := {column}")
+        items.append(column if wanted is None else f"TRY_CAST({column} AS {wanted}) AS {column}")
+        if wanted is not None and (bad := changed(type_, wanted, column)):
+            said = quote_literal(f'the value of "{name}" does not fit {wanted} unchanged: ')
+            reasons.append(f"CASE WHEN coalesce({bad}, false) THEN {said} || left(CAST({column} AS VARCHAR), 200) ELSE '' END")
+    return Fit(", ".join(items), f"concat_ws('', {', '.join(reasons)})" if reasons else "", ", ".join(values))
 
 
 def _readable(
-    files: Sequence[FoundFile], select: Callable[[Sequence[FoundFile]], str], cursor: Cursor, in_order: bool = False
-) -> SqlBatch:
+    files: Sequence[FoundFile], select: Callable[[Sequence[FoundFile]], str], dead: Callable[[Sequence[FoundFile]], str | None],
+    cursor: Cursor, in_order: bool = False,
+) -> SqlBatch:  # fmt: skip
     """A batch that tells broken files apart when it fails."""
     units = tuple(f.unit for f in files)
-    batch = SqlBatch(select(files), units=units, rows_expected=sum(u.size for u in units) // 20, in_order=in_order)
-    return replace(batch, fallback=lambda: apart(batch, files, select, (), cursor))
+    letters = dead(files)
+    batch = SqlBatch(
+        select(files), dead_letters_sql=letters, units=units, rows_expected=sum(u.size for u in units) // 20, in_order=in_order
+    )
+    return replace(batch, fallback=lambda: apart(batch, files, select, (), cursor, None if letters is None else dead))
 
 
 def _parquet_reader(files: Sequence[FoundFile]) -> str:
@@ -135,25 +192,21 @@ def _unit(files: Sequence[FoundFile]) -> str:
     return "[" + ", ".join(quote_literal(f.unit.name) for f in files) + "][CAST(file_index AS BIGINT) + 1]"
 
 
-def _names(reader: str, cursor: Cursor) -> str:
-    cursor.execute(f"DESCRIBE SELECT * FROM {reader}")
-    return ", ".join(quote_ident(row[0]) for row in cursor.fetchall())
-
-
 def _single(file: FoundFile, options: FileOptions, cursor: Cursor) -> Iterator[Batch]:
     import duckdb
 
     reader = f"{READERS[file.format]}({quote_literal(file.path)}{_excel(options) if file.format == 'excel' else ''})"
     try:
-        names = _names(reader, cursor)
+        fit = _fit(reader, options, cursor)
     except duckdb.Error as error:
         reason = f"the file is no whole {file.format} file ({str(error).strip().splitlines()[0]})"
         if file.format in ("delta", "iceberg"):
             raise SourceBroken(f"table '{file.unit.name}': {reason}", todo="check the path and the table's log") from error
         yield from unreadable([replace(file, fault=reason)])
         return
-    read = f"SELECT {names}, CAST(0 AS BIGINT) AS _unit_index FROM {reader}"
-    yield _readable([file], lambda some: read, cursor, in_order=True)
+    read = f"SELECT {fit.items}, CAST(0 AS BIGINT) AS _unit_index FROM {reader}{fit.where}"
+    letters = fit.dead_letters(reader, quote_literal(file.unit.name), "row_number() OVER ()")
+    yield _readable([file], lambda some: read, lambda some: letters, cursor, in_order=True)
 
 
 def _excel(options: FileOptions) -> str:
