@@ -81,7 +81,7 @@ def test_a_model_whose_sql_is_wrong_fails_alone(tmp_path: Path) -> None:
 
 def test_a_variable_without_a_value_does_not_matter_to_what_is_switched_off(tmp_path: Path) -> None:
     off = "--- models/off.sql\n{{ config(enabled=var('wanted', false)) }} select {{ var('gone') }} as id\n"
-    assert _read(tmp_path, off).disabled == ("model.shop.off",)
+    assert _read(tmp_path, off).disabled.keys() == {"model.shop.off"}
     with pytest.raises(DeclarationError, match="variable 'gone' has no value"):
         _read(tmp_path, off.replace("'wanted', false", "'wanted', true"))
 
@@ -102,7 +102,7 @@ def test_of_files_with_one_name_the_one_that_is_switched_on_counts(tmp_path: Pat
     both = text.format("bigquery") + text.format("duckdb") + text.format("snowflake")
     project = _read(tmp_path, both)
     assert project.nodes["model.shop.same"].canonical_sql == "select 'duckdb' as engine"
-    with pytest.raises(DeclarationError, match="model 'same' has the name of a model in models/bigquery/same.sql"):
+    with pytest.raises(DeclarationError, match="has the name of a model in"):
         _read(tmp_path, both.replace("enabled=target.type == 'bigquery'", "enabled=true"))
 
 

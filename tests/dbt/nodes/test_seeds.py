@@ -90,7 +90,7 @@ def test_types_delimiter_and_switch_as_configured(tmp_path: Path) -> None:
         (tmp_path / path).write_text(text, encoding="utf-8")
     with open_session(str(tmp_path)) as session:
         assert list(session.project.nodes) == ["seed.shop.codes"]
-        assert session.project.disabled == ("seed.shop.off",)
+        assert list(session.project.disabled) == ["seed.shop.off"]
         assert session.run(()).status == "done"
         named = session.project.nodes["seed.shop.codes"].relation
         assert session.query(f'SELECT * FROM "{named.schema}"."{named.name}"').to_pylist() == [
