@@ -124,8 +124,8 @@ def source_config(table: SourceTable) -> dict[str, Any]:
 
 def freshness(table: SourceTable) -> dict[str, Any] | None:
     """dbt's freshness of a source's table: all null where nothing is declared, None where it is declared to be none."""
-    own = table.said.get("table")
-    if isinstance(own, Mapping) and "freshness" in own and own["freshness"] is None:
+    own = _mapping(table.said.get("table"))
+    if any("freshness" in said and said["freshness"] is None for said in (own, _mapping(own.get("config")))):
         return None
     fresh = table.freshness
     return {

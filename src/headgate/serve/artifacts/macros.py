@@ -22,6 +22,7 @@ _DISPATCH = re.compile(
     r"adapter\.dispatch\(\s*(?:macro_name\s*=\s*)?['\"](?P<name>\w+)['\"]\s*(?:,\s*(?:macro_namespace\s*=\s*)?['\"](?P<package>\w+)['\"])?"
 )
 _STRING = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+_FAIL_CALC = re.compile(r"config\(\s*fail_calc\s*=\s*(?:'(?P<single>[^']*)'|\"(?P<double>[^\"]*)\"|(?P<name>\w+))")
 _JINJA = re.compile(r"\{[{%].*?[%}]\}", re.S)
 _PREFIXES = ("duckdb__", "default__")
 BUILTIN = "dbt"
@@ -117,6 +118,17 @@ def calls(text: str, package: str, root: str, known: Mapping[str, Any], own: str
             target = _called(call["name"], call["package"], package, root, known)
             found.update({target: None} if target and target != own else {})
     return list(found)
+
+
+def said_fail_calc(text: str) -> str | None:
+    """The `fail_calc` that a macro's text sets with `config()`: a text, or a block that it has put into a name."""
+    found = _FAIL_CALC.search(_without_comments(text))
+    if found is None:
+        return None
+    if not found["name"]:
+        return found["single"] or found["double"]
+    block = re.search(rf"\{{%-?\s*set\s+{found['name']}\s*-?%\}}(?P<body>[^{{}}]*)\{{%-?\s*endset\s*-?%\}}", text)
+    return block["body"] if block else None
 
 
 def used_of(found: Iterable[str], used: Iterable[str]) -> list[str]:

@@ -9,7 +9,7 @@ from headgate.declare.testnames import metadata_of
 from headgate.serve.artifacts import configs
 from headgate.serve.artifacts.contracts import contract_of, primary_key
 from headgate.serve.artifacts.frame import Frame, columns, constraint, docs_of, inner_path, named, number
-from headgate.serve.artifacts.macros import calls, used_of
+from headgate.serve.artifacts.macros import calls, said_fail_calc, used_of
 from headgate.serve.artifacts.texts import NO_CHECKSUM, checksum
 from headgate.spec.declared import Resource
 from headgate.spec.names import Relation
@@ -63,15 +63,19 @@ def node_entry(frame: Frame, node: Node) -> dict[str, Any]:
         "refs": [ref(*written) for written in node.refs],
         "sources": _sources(node.depends_on),
         "metrics": [],
-        "depends_on": depends_on(node.depends_on, _node_macros(frame, node)),
+        "depends_on": depends_on(node.depends_on, _node_macros(frame, node, config)),
         "contract": contract_of(node),
     }
     return entry | _model(frame, node) if node.resource_type == "model" else entry
 
 
-def _node_macros(frame: Frame, node: Node) -> list[str]:
-    found = calls(node.raw_code, node.package, frame.project.name, frame.macros)
-    return used_of(found, node.macros) if node.language == "sql" else []
+def _node_macros(frame: Frame, node: Node, config: Mapping[str, Any]) -> list[str]:
+    """The macros that the node's code, and its hooks, call."""
+    root = frame.project.name
+    found = used_of(calls(node.raw_code, node.package, root, frame.macros), node.macros) if node.language == "sql" else []
+    for hook in (*config["pre-hook"], *config["post-hook"]):
+        found += calls(str(hook["sql"]), node.package, root, frame.macros)
+    return list(dict.fromkeys(found))
 
 
 def _model(frame: Frame, node: Node) -> dict[str, Any]:
@@ -89,7 +93,8 @@ def _model(frame: Frame, node: Node) -> dict[str, Any]:
 def test_entry(frame: Frame, check: CheckSpec) -> dict[str, Any]:
     """A data test."""
     beside = _tags_beside(frame, check)
-    config = configs.test_config(check, beside)
+    counted = _fail_calc(frame, check) if check.fail_calc == "count(*)" else None
+    config = configs.test_config(check, beside) | ({"fail_calc": counted} if counted else {})
     generic, file = check.kind != "singular", check.path or check.location.file
     path = f"{check.alias or check.name}.sql" if generic else inner_path(file)
     schema = check.failures_table.partition(".")[0] if check.failures_table else frame.schema_of(str(config["schema"]))
@@ -109,7 +114,7 @@ def test_entry(frame: Frame, check: CheckSpec) -> dict[str, Any]:
         "docs": docs_of(config),
         "patch_path": None,
         "build_path": None,
-        "unrendered_config": configs.said_test_config(check, beside),
+        "unrendered_config": configs.said_test_config(check, beside) | ({"fail_calc": counted} if counted else {}),
         "created_at": frame.created_at,
         "relation_name": frame.relation(Relation(*check.failures_table.split(".", 1))) if check.failures_table else None,
         "raw_code": _test_code(check) if generic else check.raw_code.strip(),
@@ -123,6 +128,21 @@ def test_entry(frame: Frame, check: CheckSpec) -> dict[str, Any]:
         "contract": {"enforced": False, "alias_types": True, "checksum": None},
     }
     return entry | _generic(frame, check) if generic else entry
+
+
+def _fail_calc(frame: Frame, check: CheckSpec) -> str | None:
+    """What the macro of a generic test says of how its failures are counted, where it says it of itself."""
+    waiting, seen = _test_macros(frame, check)[:1], set[str]()
+    while waiting:
+        macro = frame.macros.get(waiting.pop())
+        if macro is None or macro["package_name"] == "dbt" or macro["unique_id"] in seen:
+            continue
+        seen.add(macro["unique_id"])
+        said = said_fail_calc(macro["macro_sql"])
+        if said:
+            return said
+        waiting += [uid for uid in macro["depends_on"]["macros"] if "__test_" in uid]
+    return None
 
 
 def _tags_beside(frame: Frame, check: CheckSpec) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', unique_key='order_id', incremental_strategy='delete+insert', on_schema_change='fail', tags=['nightly'], pre_hook="select 0") }}
+{{ config(materialized='incremental', unique_key='order_id', incremental_strategy='delete+insert', on_schema_change='fail', tags=['nightly'], pre_hook="select {{ cents(1) }}") }}
 
 select o.order_id, o.customer, o.amount from {{ ref('stg_orders') }} as o
 left join {{ ref('stg_people') }} as p on p.customer = o.customer
