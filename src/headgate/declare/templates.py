@@ -49,11 +49,11 @@ class ProjectTemplates:
         """The text of a hook or a clause; `where` names it in errors."""
         if "{" not in text:
             return text
-        return self._render(text, Location(where), self._project.name, runtime, {})
+        return self._render(text, Location(where), self._package_of(runtime), runtime, {})
 
     def call_macro(self, name: str, arguments: Mapping[str, Any], runtime: Mapping[str, Any]) -> Any:
         """What macro `name` (or `package.name`; a test without its `test_`) gives; `{{ … }}` arguments are evaluated."""
-        names = self._names(self._project.name, runtime, {})
+        names = self._names(self._package_of(runtime), runtime, {})
         bound = self._find(name, names)
         if bound is None:
             raise DeclarationError(
@@ -62,6 +62,12 @@ class ProjectTemplates:
         given = {key: self._argument(value, names) for key, value in arguments.items()}
         positional = given.pop("varargs", ())
         return self._guarded(lambda: bound(*positional, **given), f"macro {name}")
+
+    def _package_of(self, runtime: Mapping[str, Any]) -> str:
+        """The package whose node is rendered for: its macros come first."""
+        model = runtime.get("model")
+        package = model.get("package_name") if isinstance(model, Mapping) else None
+        return str(package or self._project.name)
 
     def has_macro(self, name: str) -> bool:
         """Whether the project, a package or the built-in library has the macro."""

@@ -146,7 +146,7 @@ def _compile(subject: Subject, spec: CheckSpec, rows_sql: str, tools: Tools) -> 
 def _by_macro(subject: Subject, spec: CheckSpec, rows_sql: str, tools: Tools) -> tuple[CheckSpec, CompiledCheck]:
     """A generic test of the project: its macro gets `model`, and may say `config(…)` for what the test's own place leaves open."""
     said = _Said({"where": spec.where, **spec.config})
-    names = {**tools.runtime, "config": said}
+    names = {**tools.runtime, "config": said, "model": _node_of(spec, tools)}
     model: object = rows_sql
     if "." in subject.dataset:  # a relation to ask for its columns, which prints as the rows to weigh
         schema, _, name = subject.dataset.partition(".")
@@ -160,6 +160,13 @@ def _by_macro(subject: Subject, spec: CheckSpec, rows_sql: str, tools: Tools) ->
     kept = {k: v for k, v in said.values.items() if k in _OF_A_MACRO and k not in spec.config}
     spec = replace(spec, **kept)
     return spec, CompiledCheck(failures_sql=str(text).strip().rstrip(";"), message=f"test {spec.name} found something")
+
+
+def _node_of(spec: CheckSpec, tools: Tools) -> Mapping[str, Any]:
+    """The test as dbt's `model`, which its macros may ask."""
+    graph = tools.runtime.get("graph")
+    known = graph["nodes"].get(spec.unique_id) if isinstance(graph, Mapping) else None
+    return known or {"unique_id": spec.unique_id, "name": spec.name, "resource_type": "test", "package_name": spec.package}
 
 
 class _Said:

@@ -28,7 +28,7 @@ from headgate.transform.adapter import Adapter, fetched
 from headgate.transform.clock import pin, without_terminator
 from headgate.transform.context import Reader, Scene, names_for
 from headgate.transform.graph import node_of
-from headgate.transform.hooks import hooks_of, later, may_write, no_meaning, reads_only, written
+from headgate.transform.hooks import hooks_of, later, may_write, named, no_meaning, reads_only, written
 
 _DBT_STATUS = {"done": "success", "up_to_date": "success", "blocked": "error", "failed": "error", "skipped": "skipped"}
 
@@ -165,6 +165,7 @@ class Writing:
 
     def __init__(self, scene: Scene, where: str, names: Mapping[str, Any], node: Node | None) -> None:
         self.scene, self.where, self.done = scene, where, 0
+        self._own = str(node.relation).lower() if node is not None else ""
         self.names = names_for(scene, node)
         reader = _Reader(scene, node, self)
         asked = ("run_query", "statement", "store_result", "store_raw_result", "load_result")
@@ -186,7 +187,10 @@ class Writing:
         if no_meaning(sql):
             return cursor
         if not reads_only(sql):
-            may_write(written(sql, self.where), self.scene.project, self.where, sql)
+            targets = written(sql, self.where)
+            if self._own and all(named(t) == self._own for t in targets):
+                return cursor  # the model's own rows were changed in staging, before the gate
+            may_write(targets, self.scene.project, self.where, sql)
         self.done += 1
         cursor.execute(pin(sql, self.scene.clock))
         return cursor

@@ -27,6 +27,7 @@ from headgate.transform.context import Resolve, Scene, compiled, names_for, ordi
 from headgate.transform.contract import contracted
 from headgate.transform.inferred import as_dimension
 from headgate.transform.job import Job
+from headgate.transform.writing import Made, StagingAdapter, writing_names
 
 STATEFUL = ("incremental", "snapshot")
 
@@ -125,6 +126,8 @@ def _after(job: Job, scene: Scene, staged: Staged) -> tuple[Staged, tuple[str, .
         return staged, ()
     scene.this_sql = job.workspace.resolve(job.node.relation)
     names = names_for(scene, job.node)
+    made = Made({job.node.relation: "view" if staged.kind == VIEW else "table"})
+    names |= writing_names(scene, job, StagingAdapter(job, scene, names, made, in_hook=True))
     notes = hooks.run(job.node, "post", scene.templates, names, job.cursor, job.workspace.catalog, job.project)
     if staged.kind == VIEW or staged.files:
         return staged, notes

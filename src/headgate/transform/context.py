@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -223,7 +224,7 @@ class Reader:
         self._scene, self._node = scene, node
         self._results: dict[str, StatementResult] = {}
         self._index = index_of(scene.project)
-        self.graph = self._index.graph(scene.lake.name)
+        self.graph = self._index.graph(scene.lake.name, scene.run_id)
 
     @property
     def _where(self) -> str:
@@ -328,14 +329,18 @@ class Index:
         self._nodes: dict[str, list[Node]] = {}
         for node in project.nodes.values():
             self._nodes.setdefault(node.name, []).append(node)
-        self._graphs: dict[str, Graph] = {}
+        self._graphs: dict[tuple[str, str], Graph] = {}
+        self._guard = threading.Lock()
         self._sources: dict[tuple[str, str], list[SourceTable]] = {}
         for source in project.sources.values():
             self._sources.setdefault((source.source, source.name), []).append(source)
 
-    def graph(self, database: str) -> Graph:
-        """dbt's `graph` of the project."""
-        return self._graphs.setdefault(database, Graph(self.project, database))
+    def graph(self, database: str, run_id: str) -> Graph:
+        """dbt's `graph` of the project: one for a run, as packages keep things in it; that of the last run is kept."""
+        with self._guard:
+            if (database, run_id) not in self._graphs:
+                self._graphs = {(database, run_id): Graph(self.project, database)}
+            return self._graphs[(database, run_id)]
 
     def node(self, name: str, package: str | None, version: str | None, reader: Node | None) -> Node | None:
         """The node that `name` means to `reader`: of the named package, else of the reader's own, else of any."""

@@ -18,7 +18,7 @@ from headgate.transform.clock import without_terminator
 from headgate.transform.context import Scene, names_for, published_sql
 from headgate.transform.job import Job
 from headgate.transform.table import build_view, whole_table
-from headgate.transform.writing import Made, StagingAdapter, WritingReader
+from headgate.transform.writing import Made, StagingAdapter, writing_names
 
 _BUILT_ANEW = ("table", "view")  # dbt's kinds that never look at what stands
 
@@ -60,19 +60,15 @@ def build(job: Job, scene: Scene, macro: str) -> Staged:
 def _names(job: Job, scene: Scene, adapter: StagingAdapter) -> dict[str, Any]:
     """The names of the materialisation: a node's, with an adapter that writes to staging."""
     node = job.node
-    reader = WritingReader(scene, job, adapter)
     names = names_for(scene, node)
     names |= {
-        "adapter": adapter,
+        **writing_names(scene, job, adapter),
         "api": _Api(adapter),
         "this": adapter.relation(node.relation, None),
         "sql": job.sql,
         "compiled_code": job.sql,
         "model": {**names["model"], "compiled_code": job.sql, "compiled_sql": job.sql},
     }
-    names |= dict.fromkeys(("load_relation", "load_cached_relation"), adapter.load_relation)
-    for name in ("run_query", "statement", "noop_statement", "store_result", "store_raw_result", "load_result"):
-        names[name] = getattr(reader, name)
     return names
 
 

@@ -12,23 +12,57 @@ from headgate.spec.project import CheckSpec, ColumnSpec, Exposure, Node, Project
 from headgate.spec.staged import Interval
 
 
-class Graph(Mapping[str, Any]):
-    """`graph`: `nodes`, `sources`, `exposures`, `metrics`, `groups`, `semantic_models` and `saved_queries`, by unique id."""
+class Graph(dict[str, Any]):
+    """`graph`: `nodes`, `sources`, `exposures`, `metrics`, `groups`, … by unique id. Packages keep things of their own in it during a run."""
 
     def __init__(self, project: Project, database: str) -> None:
+        super().__init__()
         self._project, self._database = project, database
-        self._made: dict[str, dict[str, Any]] = {}
 
-    def __getitem__(self, key: str) -> dict[str, Any]:
-        if key not in self._made:
-            self._made[key] = _PARTS[key](self._project, self._database)
-        return self._made[key]
+    def __missing__(self, key: str) -> dict[str, Any]:
+        if key not in _PARTS:
+            raise KeyError(key)
+        made = _PARTS[key](self._project, self._database)
+        self[key] = made
+        return made
+
+    def __contains__(self, key: object) -> bool:
+        return key in _PARTS or super().__contains__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The part, or `default`."""
+        if key not in self:
+            return default
+        return self[key]
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """The part; `default` becomes it where there is none."""
+        return self[key] if key in self else super().setdefault(key, default)
+
+    def _whole(self) -> Graph:
+        for part in _PARTS:
+            self[part]
+        return self
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_PARTS)
+        self._whole()
+        return super().__iter__()
 
     def __len__(self) -> int:
-        return len(_PARTS)
+        self._whole()
+        return super().__len__()
+
+    def keys(self) -> Any:
+        """The names of all parts."""
+        return dict.keys(self._whole())
+
+    def values(self) -> Any:
+        """All parts."""
+        return dict.values(self._whole())
+
+    def items(self) -> Any:
+        """All parts with their names."""
+        return dict.items(self._whole())
 
 
 def model_of(node: Node, interval: Interval | None, database: str) -> dict[str, Any]:

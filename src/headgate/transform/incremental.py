@@ -27,7 +27,7 @@ UNCHANGED, OLDER, CHANGED = 0, 1, 2  # how a row of the delta stands to the publ
 
 def build(job: Job) -> Staged:
     """Stage an incremental model: the whole table when there is no target to add to, else the delta of its strategy."""
-    chosen = strategy.of(job.node)
+    chosen = strategy.of(job.node, dbt=job.project.dbt)
     if job.target is None:
         return first(job, chosen)
     return _STRATEGIES[chosen](job)

@@ -19,7 +19,7 @@ from headgate.spec.templating import ColumnFactory, RelationFactory, TemplateRel
 from headgate.transform.adapter import Adapter, fetched
 from headgate.transform.clock import pin
 from headgate.transform.context import Reader, Scene
-from headgate.transform.hooks import first_word
+from headgate.transform.hooks import first_word, may_write, written
 from headgate.transform.job import Job
 
 _PART = r'(?:"(?:[^"]|"")+"|[A-Za-z_][\w$]*)'
@@ -67,10 +67,10 @@ class Made:
 class StagingAdapter(Adapter):
     """`adapter` of one materialisation, which keeps in `made` what it makes. Templates cannot reach that."""
 
-    def __init__(self, job: Job, scene: Scene, names: dict[str, Any], made: Made) -> None:
+    def __init__(self, job: Job, scene: Scene, names: dict[str, Any], made: Made, *, in_hook: bool = False) -> None:
         super().__init__(job.lake, job.workspace, job.cursor, scene.templates, names, str(job.node.location))
         self._job, self._scene = job, scene
-        self._made = made
+        self._made, self._in_hook = made, in_hook
         self.Relation = RelationFactory(self.name_of, job.lake.name)
         self.Column = ColumnFactory()
 
@@ -131,6 +131,8 @@ class StagingAdapter(Adapter):
             word = first_word(statement)
             if word in _NO_MEANING:
                 continue
+            if self._in_hook and word not in _READS and self._waits(statement):
+                continue
             change = None if word in _READS else self._allowed(statement)
             self._cursor.execute(statement)
             result = fetched(self._cursor)
@@ -162,6 +164,20 @@ class StagingAdapter(Adapter):
         if len(parts) > 1 and parts[0] in (self._workspace.catalog, *_TEMPORARY) and not self._of_another(parts):
             return match
         raise self._mistake(statement, f"{match['name']} does not stand in staging")
+
+    def _waits(self, statement: str) -> bool:
+        """Whether a hook's statement writes beside the model: then it runs after the publish (`run.statements`).
+
+        Raises DeclarationError for one that would write what goes through the gate.
+        """
+        match = _WRITES.match(statement)
+        parts = _parts(match["name"]) if match is not None else []
+        if match is None or match["temp"] or (len(parts) == 1 and parts[0].lower() in self._made.temporary):
+            return False
+        if len(parts) > 1 and parts[0] in (self._workspace.catalog, *_TEMPORARY):
+            return False
+        may_write(written(statement, self._where), self._scene.project, self._where, statement)
+        return True
 
     def _of_another(self, parts: list[str]) -> bool:
         """Whether the name is that of another model's staged rows."""
@@ -214,6 +230,14 @@ class WritingReader(Reader):
         if name is not None:
             self.store_result(name, {**response(), "_message": message, "code": code, "rows_affected": rows_affected}, res)
         return ""
+
+
+def writing_names(scene: Scene, job: Job, adapter: StagingAdapter) -> dict[str, Any]:
+    """The names by which a template may write to staging: over those of `names_for`."""
+    reader = WritingReader(scene, job, adapter)
+    asked = ("run_query", "statement", "noop_statement", "store_result", "store_raw_result", "load_result")
+    found = {name: getattr(reader, name) for name in asked}
+    return {**found, "adapter": adapter, **dict.fromkeys(("load_relation", "load_cached_relation"), adapter.load_relation)}
 
 
 def _named(relation: TemplateRelation) -> Relation:

@@ -112,7 +112,7 @@ def _keyed(subject: _Subject) -> tuple[bool, str]:
     node, key = subject.node, ", ".join(strategy.unique_key(subject.node))
     if node.materialized != "incremental":
         return True, f"snapshot by {key}" if node.materialized == "snapshot" else "table: replaced as a whole"
-    chosen = strategy.of(node)
+    chosen = strategy.of(node, dbt=True)  # a lack is told below
     if chosen in (strategy.INSERT_OVERWRITE, strategy.MICROBATCH):
         return True, f"{chosen}: its {'partitions' if chosen == strategy.INSERT_OVERWRITE else 'intervals'} are replaced"
     return bool(key), f"{chosen} by {key}" if key else f"{chosen} without a unique_key: the same rows can come twice"
