@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -21,7 +22,7 @@ from headgate.declare.models import ref_of, source_of
 from headgate.declare.naming import default_schema
 from headgate.declare.properties import Declared, Properties, severity_for, tags_of
 from headgate.declare.reading import Reading
-from headgate.declare.sandbox import TemplateFailed, render
+from headgate.declare.sandbox import MACROS, TemplateFailed, guarded, render
 from headgate.declare.testnames import DBT_ORDER, generic_name, generic_short_name, ordinary_metadata, test_id, test_metadata
 from headgate.ports.plugins import manifests
 from headgate.ports.source import Manifest
@@ -35,6 +36,7 @@ _REF = re.compile(
 _SOURCE = re.compile(r"^\s*(?:\{\{)?\s*source\(\s*['\"](\w+)['\"]\s*,\s*['\"](\w+)['\"]\s*\)\s*(?:\}\})?\s*$")
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _TERM = rf"(?:(?:!=|<>|==?|<=|>=|<|>)\s*{_NUMBER}|between\s+{_NUMBER}\s+and\s+{_NUMBER})"
+_CONFIG = re.compile(r"\bconfig\s*\(")
 _COMPARISON = re.compile(rf"\s*{_TERM}(?:\s+(?:and|or)\s+{_TERM})*\s*", re.I)  # what the gate can read
 
 
@@ -104,11 +106,11 @@ class CheckReader:
         resolved = self._kind(kind, place, where)
         if resolved is None:
             return
-        config = self._config(body, subject.package, subject.folders, where)
+        arguments, places = _arguments(body)
+        config = self._config(body, subject.package, subject.folders, where, self._said_by_macro(resolved, arguments, column))
         tags = tags_of(subject.tags, subject.columns[column].tags if column and column in subject.columns else ())
         if tags:
             config["tags"] = list(tags_of(tags, config.get("tags")))
-        arguments, places = _arguments(body)
         under = column
         column = str(arguments.pop("column_name", column)) if "column_name" in arguments or column else None
         ok = self._check_arguments(resolved, arguments, places, place, where, column)
@@ -175,9 +177,28 @@ class CheckReader:
         )
         return None
 
-    def _config(self, body: Entry, package: str, folders: tuple[str, ...], where: str) -> dict[str, Any]:
-        """Folder config for tests, then the test's own keys, then its `config:`."""
+    def _said_by_macro(self, kind: str, arguments: Mapping[str, Any], column: str | None) -> dict[str, Any]:
+        """What `config()` inside a generic test's macro says: the default of all tests of this kind."""
+        package, _, name = kind.removeprefix("macro:").rpartition(".")
+        owner = self.reading.macros.test_macro(name, package or None) if kind.startswith("macro:") else None
+        if owner is None or not _CONFIG.search(owner[1].text):
+            return {}
+        recorder = Recorder()
+        names = self.reading.names(owner[0], recorder, {}, **self.recording(recorder))
+        macro = names[MACROS].member(owner[0], f"test_{name}")
+        given = {**arguments, **({"column_name": column} if column and "column_name" not in arguments else {})}
+        relation = TemplateRelation(self.reading.settings.lake.name, "", "test")
+        with suppress(TemplateFailed):  # what it needs of the database shows when the test is weighed
+            guarded(lambda: macro(model=relation, **given), owner[1].path)
+        return recorder.config
+
+    def _config(
+        self, body: Entry, package: str, folders: tuple[str, ...], where: str, macro: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Folder config for tests, then what the macro itself says, then the test's own keys, then its `config:`."""
         found = self._folder_config(folders)
+        for key, value in (macro or {}).items():
+            found[key] = _added(key, found.get(key), value)
         severity = severity_for(package, self.reading.settings.name, self.reading.settings.dbt)
         inner = shapes.mapping(body, "config", self.reading.mistakes)
         shapes.known_keys(inner, keys.TEST_CONFIG, f"'config' of a test of {where}", self.reading.mistakes, severity=severity)

@@ -116,3 +116,33 @@ def test_a_source_in_two_files(tmp_path: Path) -> None:
 def test_a_config_of_another_engine_is_left_aside(tmp_path: Path) -> None:
     text = "--- models/m.sql\n{{ config(materialized='table', partition_by={'field': 'id', 'data_type': 'int64'}) }} select 1 as id\n"
     assert "partition_by" not in _read(tmp_path, text).nodes["model.shop.m"].config
+
+
+def test_a_generic_test_sets_the_default_of_its_kind(tmp_path: Path) -> None:
+    """Folders, then the macro, then the test's own config, as dbt-core has it."""
+    text = """\
+--- dbt_project.yml
+name: shop
+version: '1'
+data_tests: { shop: { +limit: 7 } }
+--- macros/t.sql
+{% test soft(model, column_name, tag='x') %}
+{{ config(severity='warn', fail_calc='sum(n)', tags=['in_macro', tag], meta={'a': 1, 'm': 1}, limit=9) }}
+select 1 as n where false
+{% endtest %}
+--- models/_a.yml
+models:
+  - name: good
+    columns:
+      - name: id
+        data_tests:
+          - soft
+          - soft: { name: hard, tag: given, config: { severity: error, fail_calc: count(*), tags: [in_yaml], meta: { a: 2, y: 1 } } }
+"""
+    found = {
+        c.name: (c.severity, c.fail_calc, sorted(c.tags), dict(c.meta), c.limit) for c in _read(tmp_path, text).checks.values()
+    }
+    assert found == {
+        "soft_good_id": ("warn", "sum(n)", ["in_macro", "x"], {"a": 1, "m": 1}, 9),
+        "hard": ("error", "count(*)", ["given", "in_macro", "in_yaml"], {"a": 2, "y": 1, "m": 1}, 9),
+    }
