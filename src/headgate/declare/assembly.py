@@ -11,7 +11,7 @@ from typing import Any
 from headgate.declare import keys
 from headgate.declare.access import check_access
 from headgate.declare.cache import store
-from headgate.declare.checks import CheckReader, subjects
+from headgate.declare.checks import CheckReader
 from headgate.declare.configs import check_folder_configs
 from headgate.declare.contracts import contract_checks, enforced
 from headgate.declare.document import Entry
@@ -35,6 +35,7 @@ from headgate.declare.selectors import read_selectors
 from headgate.declare.settings import Settings, read_settings
 from headgate.declare.sources import read_sources
 from headgate.declare.sql import fingerprint, normal_text
+from headgate.declare.subjects import subjects
 from headgate.declare.unit_tests import UnitTestReader
 from headgate.spec.errors import Location
 from headgate.spec.project import Node, Project

@@ -20,14 +20,15 @@ from headgate.declare.linking import Links, render_canonical, resolve_ref, resol
 from headgate.declare.mistakes import Mistakes, nearest
 from headgate.declare.models import ref_of, source_of
 from headgate.declare.naming import default_schema
-from headgate.declare.properties import Declared, Properties, severity_for, tags_of
+from headgate.declare.properties import Properties, severity_for, tags_of
 from headgate.declare.reading import Reading
 from headgate.declare.sandbox import MACROS, TemplateFailed, guarded, render
+from headgate.declare.subjects import Subject, added, arguments_of, is_a, named_test
 from headgate.declare.testnames import DBT_ORDER, generic_name, generic_short_name, ordinary_metadata, test_id, test_metadata
 from headgate.ports.plugins import manifests
 from headgate.ports.source import Manifest
 from headgate.spec.errors import Location
-from headgate.spec.project import CheckSpec, ColumnSpec, SourceTable
+from headgate.spec.project import CheckSpec, SourceTable
 from headgate.spec.templating import TemplateRelation
 
 _REF = re.compile(
@@ -38,27 +39,6 @@ _NUMBER = r"-?\d+(?:\.\d+)?"
 _TERM = rf"(?:(?:!=|<>|==?|<=|>=|<|>)\s*{_NUMBER}|between\s+{_NUMBER}\s+and\s+{_NUMBER})"
 _CONFIG = re.compile(r"\bconfig\s*\(")
 _COMPARISON = re.compile(rf"\s*{_TERM}(?:\s+(?:and|or)\s+{_TERM})*\s*", re.I)  # what the gate can read
-
-
-@dataclass(slots=True)
-class Subject:
-    """What a test is attached to: a node or a source table."""
-
-    unique_id: str
-    name: str
-    package: str
-    label: str
-    columns: Mapping[str, ColumnSpec]
-    entry: Entry
-    reference: str  # as a template refers to it: ref('orders')
-    file: SourceFile
-    prefix: str = ""  # "source_" for a source's table
-    tags: tuple[str, ...] = ()  # that its tests bear too
-
-    @property
-    def folders(self) -> tuple[str, ...]:
-        """Package and folders of the property file."""
-        return (self.file.package, *self.file.folders)
 
 
 @dataclass(slots=True)
@@ -96,7 +76,7 @@ class CheckReader:
     def _generic(self, value: Any, place: Location, subject: Subject, column: str | None) -> None:
         m = self.reading.mistakes
         where = f"column '{column}' of {subject.label}" if column else subject.label
-        named = _named(value)
+        named = named_test(value)
         if named is None:
             m.add(
                 "HG-D012", place, f"a test of {where} is {shapes.told(value)}", expected="a test's name, or '- name: {arguments}'"
@@ -106,7 +86,7 @@ class CheckReader:
         resolved = self._kind(kind, place, where)
         if resolved is None:
             return
-        arguments, places = _arguments(body)
+        arguments, places = arguments_of(body)
         config = self._config(body, subject.package, subject.folders, where, self._said_by_macro(resolved, arguments, column))
         tags = tags_of(subject.tags, subject.columns[column].tags if column and column in subject.columns else ())
         if tags:
@@ -198,7 +178,7 @@ class CheckReader:
         """Folder config for tests, then what the macro itself says, then the test's own keys, then its `config:`."""
         found = self._folder_config(folders)
         for key, value in (macro or {}).items():
-            found[key] = _added(key, found.get(key), value)
+            found[key] = added(key, found.get(key), value)
         severity = severity_for(package, self.reading.settings.name, self.reading.settings.dbt)
         inner = shapes.mapping(body, "config", self.reading.mistakes)
         shapes.known_keys(inner, keys.TEST_CONFIG, f"'config' of a test of {where}", self.reading.mistakes, severity=severity)
@@ -207,7 +187,7 @@ class CheckReader:
                 if entry.get(key) is not None:
                     said = evaluated(entry[key], entry.value_at(key), lambda t, p: self.reading.evaluate_in(package, t, p))
                     self._check_config(key, said, entry.value_at(key))
-                    found[key] = _added(key, found.get(key), said)
+                    found[key] = added(key, found.get(key), said)
         found |= {key: shapes.plain(inner[key]) for key in inner if key not in keys.TEST_CONFIG}
         return found
 
@@ -227,7 +207,7 @@ class CheckReader:
                 evaluate = partial(self.reading.evaluate_setting, package)
                 tree = self._trees[package] = FolderConfigs(configs or Entry(), package, keys.TEST_CONFIG, evaluate)
             for key, value in tree.of((*fqn, ""), own=fqn[0] == package).values.items():
-                found[key] = _added(key, found.get(key), value)
+                found[key] = added(key, found.get(key), value)
         return found
 
     def _check_config(self, key: str, value: Any, place: Location) -> None:
@@ -285,7 +265,7 @@ class CheckReader:
                     expected=f"{option.name}: <{option.type}>",
                 )
                 ok = False
-            elif value is not None and not _is_a(value, option.type):
+            elif value is not None and not is_a(value, option.type):
                 m.add(
                     "HG-D081",
                     places.get(option.name, place),
@@ -440,7 +420,7 @@ class CheckReader:
             **(self._config(entry, file.package, (file.package, *file.folders), who) if entry else {}),
         }
         for name, value in recorder.config.items():
-            config[name] = _added(name, config.get(name), value)
+            config[name] = added(name, config.get(name), value)
         if config.get("enabled") is False:
             return
         depends, quiet = [], Mistakes()
@@ -487,82 +467,6 @@ class CheckReader:
             return TemplateRelation(catalog, args[0], args[1])
 
         return {"ref": ref, "source": source, "this": TemplateRelation(catalog, "", "test")}
-
-
-def subjects(drafts: Mapping[str, Draft], written: Mapping[str, Declared], links: Links) -> Iterator[Subject]:
-    """Everything that generic tests can be attached to."""
-    from headgate.declare.properties import columns_of
-
-    for draft in drafts.values():
-        if draft.patch is not None:
-            entry = draft.patch.entry
-            label = f"{draft.resource_type} '{draft.name}'"
-            name, version = draft.name, draft.version
-            reference = f"ref('{name}', version='{version}')" if version else f"ref('{name}')"
-            name = f"{name}_v{version}" if version else name
-            yield Subject(draft.unique_id, name, draft.package, label, columns_of(entry), entry, reference, draft.patch.file)
-    for unique_id, declared in written.items():
-        table = links.sources[unique_id]
-        label = f"source table '{table.source}.{table.name}'"
-        name, reference = f"{table.source}_{table.name}", f"source('{table.source}', '{table.name}')"
-        tags = tags_of(table.said.get("tags"), declared.entry.get("tags"))
-        yield Subject(
-            unique_id, name, table.package, label, table.columns, declared.entry, reference, declared.file, "source_", tags
-        )
-
-
-def _added(key: str, before: Any, said: Any) -> Any:
-    """A config value under one that is nearer: tags add up, meta is merged, all else is replaced."""
-    if key == "tags":
-        return list(tags_of(before, said))
-    if key == "meta" and isinstance(before, Mapping) and isinstance(said, Mapping):
-        return {**before, **said}
-    return said
-
-
-def _named(value: Any) -> tuple[str, Entry, Location | None] | None:
-    """A test item as (kind, body): `unique`, `{unique: {…}}`, or `{name: …, test_name: unique, …}`."""
-    if isinstance(value, str):
-        return value, Entry(), None
-    if not isinstance(value, Entry) or not value:
-        return None
-    if isinstance(value.get("test_name"), str):
-        return value["test_name"], value, value.at("test_name")
-    kind = next(iter(value))
-    body = value[kind]
-    if body is not None and not isinstance(body, Entry):
-        return None
-    merged = Entry(value.file, value.place)
-    for part in ([body] if isinstance(body, Entry) else []) + [value]:
-        for key in part:
-            if key != kind or part is body:
-                merged.put(key, part[key], *part.places(key))
-    return kind, merged, value.at(kind)
-
-
-def _arguments(body: Entry) -> tuple[dict[str, Any], dict[str, Location]]:
-    """The arguments of a test, flat or under `arguments:`, with their places."""
-    found: dict[str, Any] = {}
-    places: dict[str, Location] = {}
-    inner = body.get("arguments")
-    for part in (body, inner):
-        if isinstance(part, Entry):
-            for key in part:
-                if part is inner or key not in keys.TEST_KEYS or key == "column_name":
-                    found[key], places[key] = shapes.plain(part[key]), part.value_at(key)
-    return found, places
-
-
-def _is_a(value: Any, type_name: str) -> bool:
-    if isinstance(value, str) and "{{" in value:
-        return True
-    return {
-        "text": isinstance(value, str),
-        "number": isinstance(value, int | float) and not isinstance(value, bool),
-        "boolean": isinstance(value, bool),
-        "list": isinstance(value, list),
-        "mapping": isinstance(value, dict),
-    }.get(type_name, True)
 
 
 def _short(value: Any) -> str:
