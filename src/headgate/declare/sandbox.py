@@ -226,13 +226,19 @@ def line_of(error: BaseException, file: str) -> Location:
     while trace is not None:
         name = trace.tb_frame.f_code.co_filename
         if name == file or name.endswith((".sql", ".yml", ".yaml")):
-            found = Location(name, trace.tb_lineno)
+            found = Location(name, _line_in_file(trace))
             if name != file and (name.startswith("dbt/") or "/macros/" in name):
                 foreign = found
             else:
                 place = found
         trace = trace.tb_next
     return place or foreign or Location(file)
+
+
+def _line_in_file(trace: Any) -> int:
+    """The template's line of a frame: Jinja has put it right where a template was rendered; where a macro was called it is that of the code."""
+    template = trace.tb_frame.f_globals.get("__jinja_template__")
+    return int(template.get_corresponding_lineno(trace.tb_lineno) if template is not None else trace.tb_lineno)
 
 
 def _as_bool(value: Any) -> Any:

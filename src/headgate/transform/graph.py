@@ -193,6 +193,11 @@ def _check_of(check: CheckSpec, project: Project, database: str) -> dict[str, An
 def _source_of(source: SourceTable, database: str) -> dict[str, Any]:
     """A table of a source."""
     fresh = source.freshness
+    freshness = {
+        "warn_after": _age(fresh.warn_after if fresh is not None else None),
+        "error_after": _age(fresh.error_after if fresh is not None else None),
+        "filter": fresh.filter if fresh is not None else None,
+    }
     return {
         **_named(source.unique_id, "source", source.name, source.package, source.path or source.location.file, source.fqn),
         **_stands(source.relation, database),
@@ -200,20 +205,19 @@ def _source_of(source: SourceTable, database: str) -> dict[str, Any]:
         "source_description": str(source.said.get("source_description") or ""),
         "loader": str(source.said.get("loader") or ""),
         "columns": _columns(source.columns),
-        "config": {"enabled": True, **source.config},
+        "config": {
+            "enabled": True, "event_time": None, "freshness": freshness, "loaded_at_query": None, "meta": dict(source.meta),
+            "loaded_at_field": fresh.loaded_at_field if fresh is not None else None, "tags": list(source.tags), **source.config,
+        },
         "tags": list(source.tags),
         "meta": dict(source.meta),
         "description": source.description,
         "loaded_at_field": fresh.loaded_at_field if fresh is not None else None,
-        "freshness": {
-            "warn_after": _age(fresh.warn_after if fresh is not None else None),
-            "error_after": _age(fresh.error_after if fresh is not None else None),
-            "filter": fresh.filter if fresh is not None else None,
-        },
+        "freshness": freshness,
         "quoting": {},
         "external": source.said.get("external"),
         "source_meta": {},
-    }
+    }  # fmt: skip
 
 
 def _age(seconds: float | None) -> dict[str, Any]:
@@ -260,6 +264,26 @@ def _resource_of(resource: Resource) -> dict[str, Any]:
     }  # fmt: skip
 
 
+_TYPE_PARAMS = """
+measure input_measures numerator denominator expr window grain_to_date metrics conversion_type_params cumulative_type_params
+""".split()  # noqa: SIM905  a list of words is read more easily so
+
+
+def _metric_of(resource: Resource) -> dict[str, Any]:
+    """A metric, with all of dbt's keys; a measure or a metric by its name alone becomes a mapping, as in dbt."""
+    found = {"label": "", "type": "simple", "filter": None, "time_granularity": None, "group": None, **_resource_of(resource)}
+    said = found.get("type_params")
+    params = {**dict.fromkeys(_TYPE_PARAMS), **(said if isinstance(said, Mapping) else {})}
+    for key in ("measure", "numerator", "denominator"):
+        if params[key] is not None:
+            given = {"name": params[key]} if isinstance(params[key], str) else dict(params[key])
+            params[key] = {"filter": None, "alias": None, **given}
+    return {
+        **found,
+        "type_params": {**params, "input_measures": params["input_measures"] or [], "metrics": params["metrics"] or []},
+    }
+
+
 def _nodes(project: Project, database: str) -> dict[str, Any]:
     checks = {check.unique_id: _check_of(check, project, database) for check in project.checks.values()}
     return {**{node.unique_id: node_of(node, database) for node in project.nodes.values()}, **checks}
@@ -273,7 +297,7 @@ _PARTS: Mapping[str, Callable[[Project, str], dict[str, Any]]] = {
     "nodes": _nodes,
     "sources": lambda project, database: {u: _source_of(s, database) for u, s in project.sources.items()},
     "exposures": lambda project, _: {u: _exposure_of(e) for u, e in project.exposures.items()},
-    "metrics": _resources("metric"),
+    "metrics": lambda project, _: {u: _metric_of(r) for u, r in project.resources.items() if r.resource_type == "metric"},
     "groups": _resources("group"),
     "semantic_models": _resources("semantic_model"),
     "saved_queries": _resources("saved_query"),
