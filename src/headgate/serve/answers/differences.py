@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headgate.publish.restore import require_history
+from headgate.publish.snapshots import snapshot_at
 from headgate.run.session import Session, open_session
 from headgate.serve.answers.moment import at_one_snapshot
 from headgate.serve.answers.tables import find
@@ -59,8 +60,8 @@ def difference(
     else:
         require_history(session.lake, f"{subject.dataset} has no earlier state to compare with")
         before = before or _before_last(session, subject.dataset)
-        old_sql, old_name = f"{now} AT ({_when(before)})", f"snapshot {before}"
-        new_sql = now if after is None else f"{now} AT ({_when(after)})"
+        old_sql, old_name = f"{now} AT ({_when(session, before)})", f"snapshot {before}"
+        new_sql = now if after is None else f"{now} AT ({_when(session, after)})"
         new_name = "now" if after is None else f"snapshot {after}"
     old, new = _columns(session, old_sql), _columns(session, new_sql)
     chosen = key or _key(subject.declared, new)
@@ -69,16 +70,18 @@ def difference(
     return Difference(subject.dataset, old_name, new_name, _schema(old, new), *counts, sample)
 
 
-def _when(moment: str) -> str:
-    return f"VERSION => {int(moment)}" if moment.isdigit() else f"TIMESTAMP => TIMESTAMP {quote_literal(moment)}"
+def _when(session: Session, moment: str) -> str:
+    """A moment as the one snapshot that it means. Raises UsageError when none is kept of it."""
+    return f"VERSION => {snapshot_at(session.lake, moment)}"
 
 
 def _before_last(session: Session, dataset: str) -> str:
-    """The snapshot just before the run that published the table last: commits carry their run's id as author."""
+    """The newest snapshot that is kept from before the run which published the table last: commits carry their run's id as author."""
     metadata = quote_ident("__ducklake_metadata_" + session.lake.name)
     table = session.query(
-        f"SELECT min(c.snapshot_id) - 1 AS id FROM {metadata}.ducklake_snapshot_changes c WHERE c.author = "
-        f"(SELECT arg_max(run_id, publication_id) FROM {session.lake.name}.headgate.publications WHERE dataset = {quote_literal(dataset)})"
+        f"SELECT max(s.snapshot_id) AS id FROM {metadata}.ducklake_snapshot s WHERE s.snapshot_id < "
+        f"(SELECT min(c.snapshot_id) FROM {metadata}.ducklake_snapshot_changes c WHERE c.author = "
+        f"(SELECT arg_max(run_id, publication_id) FROM {session.lake.name}.headgate.publications WHERE dataset = {quote_literal(dataset)}))"
     )
     found = table.to_pylist()[0]["id"]
     if found is None:
