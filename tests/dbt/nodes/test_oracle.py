@@ -108,3 +108,12 @@ def _own(thing: Any, key: str) -> Any:
         return thing.path
     found = getattr(thing, key)
     return list(found) if key == "fqn" else found
+
+
+@pytest.mark.parametrize("name", PROJECTS)
+def test_an_unchanged_project_is_the_same_from_the_cache(name: str, read: dict[str, Project]) -> None:
+    root = read[name].root
+    first, again = declare.load(root).project, declare.load(root).project
+    assert first == again
+    assert again.unit_tests == read[name].unit_tests
+    assert again.resources == read[name].resources
