@@ -35,6 +35,7 @@ def check_access(drafts: Iterable[Draft], links: Links, resources: Mapping[str, 
             target = links.node(ref, draft.package)
             if target is not None and target.enabled:
                 check_reader(who, draft.package, group, target, draft.ref_place(ref), reading)
+                _tell_deprecated(who, target, draft.ref_place(ref), reading)
 
 
 def check_reader(who: str, package: str, group: object, target: Draft, place: Location, reading: Reading) -> None:
@@ -59,6 +60,22 @@ def check_reader(who: str, package: str, group: object, target: Draft, place: Lo
             f"{who} refers to model '{target.name}', which is protected in package '{target.package}'",
             expected="a public model of that package",
         )
+
+
+def _tell_deprecated(who: str, target: Draft, place: Location, reading: Reading) -> None:
+    """A word to whom reads a model that has an end."""
+    day = target.value("deprecation_date")
+    if day is None:
+        return
+    latest = target.value("latest_version")
+    version = f" version {target.version}" if target.version else ""
+    reading.mistakes.add(
+        "HG-D036",
+        place,
+        f"{who} refers to model '{target.name}'{version}, which is deprecated from {str(day)[:10]}",
+        expected=f"version {latest}" if target.version and str(latest) != target.version else "",
+        severity="notice",
+    )
 
 
 def restricts(package: str, reading: Reading) -> bool:

@@ -30,6 +30,7 @@ CODES: Mapping[str, str] = {
     "HG-D033": "a circle of references",
     "HG-D034": "a ref that fits several things",
     "HG-D035": "a reference to a model that is private or protected",
+    "HG-D036": "a reference to a model that is deprecated",
     "HG-D040": "Jinja syntax",
     "HG-D041": "Jinja fails while rendering",
     "HG-D042": "an unknown name in Jinja",

@@ -141,3 +141,24 @@ def test_a_private_model_is_read_by_its_group_alone(tmp_path: Path) -> None:
 def test_groups_and_access_are_known_words(wrong: str, right: str, told: str, tmp_path: Path) -> None:
     with pytest.raises(DeclarationError, match=re.escape(told)):
         declare.load(str(_write(tmp_path, GROUPS.replace(wrong, right))), use_cache=False)
+
+
+def test_readers_of_a_deprecated_version_are_told(tmp_path: Path) -> None:
+    text = """\
+--- dbt_project.yml
+name: shop
+version: '1'
+--- models/names_v1.sql
+select 1 as id
+--- models/names_v2.sql
+select 2 as id
+--- models/reader.sql
+select * from {{ ref('names', v=1) }} union all select * from {{ ref('names') }}
+--- models/_all.yml
+models: [{ name: names, latest_version: 2, versions: [{ v: 1, deprecation_date: 2030-01-01 }, { v: 2 }] }]
+"""
+    told = [str(n) for n in declare.load(str(_write(tmp_path, text)), use_cache=False).project.notices]
+    assert told == [
+        "models/reader.sql:1:19: model 'reader' refers to model 'names' version 1, which is deprecated from 2030-01-01; "
+        "expected version 2 [HG-D036]"
+    ]
