@@ -159,6 +159,6 @@ models: [{ name: names, latest_version: 2, versions: [{ v: 1, deprecation_date: 
 """
     told = [str(n) for n in declare.load(str(_write(tmp_path, text)), use_cache=False).project.notices]
     assert told == [
-        "models/reader.sql:1:19: model 'reader' refers to model 'names' version 1, which is deprecated from 2030-01-01; "
+        "models/reader.sql:1:23: model 'reader' refers to model 'names' version 1, which is deprecated from 2030-01-01; "
         "expected version 2 [HG-D036]"
     ]
