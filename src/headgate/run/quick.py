@@ -24,8 +24,13 @@ def nothing_to_do(arguments: Sequence[str]) -> str | None:
     mark = still_settled(root, environment)
     if mark is None:
         return None
-    if mark["state"] and not _keep(mark):
+    from headgate.run.idle_results import leave
+    from headgate.spec.ids import uuid7
+
+    run_id = uuid7()
+    if mark["state"] and not _keep(mark, run_id):
         return None
+    leave(root, run_id)
     if as_json:
         result = {  # as `spec.events.RunResult`, whose module would bring others with it
             "run_id": mark["run_id"], "status": "done", "steps": [], "snapshot": mark["snapshot"], "seconds": 0.0, "reason": "",
@@ -37,14 +42,13 @@ def nothing_to_do(arguments: Sequence[str]) -> str | None:
     )
 
 
-def _keep(mark: Mapping[str, Any]) -> bool:
+def _keep(mark: Mapping[str, Any], run_id: str) -> bool:
     """Record the run in the state database: one that found nothing to do is a run too. False when that was not possible here."""
     from headgate.spec.clock import now_iso
-    from headgate.spec.ids import uuid7
     from headgate.state.quick import record_noop_run
 
     return record_noop_run(
-        mark["state"], run_id=uuid7(), project=mark["project"], environment=mark["environment"], command="run", started_at=now_iso(), seconds=0.0,
+        mark["state"], run_id=run_id, project=mark["project"], environment=mark["environment"], command="run", started_at=now_iso(), seconds=0.0,
         snapshot=mark["snapshot"],
     )  # fmt: skip
 

@@ -116,7 +116,7 @@ def run_results(
 
 def _result(ended: Ended, node: Mapping[str, Any]) -> dict[str, Any]:
     begun = ended.completed - ended.seconds
-    ran = ended.status != "skipped"
+    ran = ended.status != "skipped" and ended.message != NOTHING_DONE
     compiled = "language" in node  # neither a seed nor an exposure is compiled
     response: dict[str, Any] = {"_message": ended.message or "OK"} if ended.status not in ("skipped", "error", "no-op") else {}
     if node.get("resource_type") == "seed" and ended.rows is not None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headgate.declare.prior import Prior
+from headgate.run.idle_results import make_ready
 from headgate.serve.artifacts.catalog import Standing, catalog
 from headgate.serve.artifacts.compiled import compiled_files, run_files
 from headgate.serve.artifacts.frame import as_configured, target_path
@@ -120,6 +121,16 @@ class Artifacts:
         self._write_texts(compiled_files(made, self._target))
         self._write_texts(run_files(made, self._target, {e.unique_id: self._build(e.unique_id) for e in ended}))
         self._write("run_results.json", run_results(ended, self._call, made, self.arguments, result.seconds))
+        if self.which in ("run", "build") and not self.arguments.get("select") and not self.arguments.get("exclude"):
+            self._ready_for_idleness(ended, made)
+
+    def _ready_for_idleness(self, ended: Iterable[Ended], made: Mapping[str, Any]) -> None:
+        """Leave the results of a next run that has nothing to do, which answers before any of this is imported."""
+        known = {e.unique_id: made["nodes"][e.unique_id] for e in ended if e.unique_id in self.session.project.nodes}
+        nodes = {uid: {k: v for k, v in node.items() if k in ("language", "relation_name")} for uid, node in known.items()}
+        idle = [Ended(uid, "success", NOTHING_DONE) for uid in nodes]
+        results = run_results(idle, self._call, {"nodes": nodes, "unit_tests": {}}, self.arguments, 0.0)
+        make_ready(self.session.project.root, self.folder, results)
 
     def after_tests(self, tested: Iterable[Tested]) -> None:
         """Write manifests, results and SQL of tests that were run by themselves."""
