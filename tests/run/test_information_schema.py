@@ -15,7 +15,8 @@ ASKS = """{{ config(materialized='table') }}
 {% set cols = run_query("select column_name from information_schema.columns where table_name = 'one' order by 1") %}
 select '{{ found.columns[0].values() | join(",") if execute else "" }}' as tables,
     '{{ cols.columns[0].values() | join(",") if execute else "" }}' as columns,
-    (select count(*) from "information_schema"."schemata" where catalog_name = '{{ target.database }}' and schema_name in ('main', 'headgate', '_scratch')) as schemas
+    (select count(*) from "information_schema"."schemata"
+      where catalog_name = '{{ target.database }}' and schema_name in ('main', 'headgate', '_scratch')) as schemas
 """
 
 
@@ -25,7 +26,9 @@ def test_the_staged_and_the_published(tmp_path: Path, catalog: str) -> None:
     (tmp_path / "headgate.yml").write_text(
         f"name: shop\nlake: {{ catalog: '{catalog}', data: .headgate/data }}\nstate: 'sqlite:///.headgate/state.db'\n"
     )
-    (tmp_path / "models" / "one.sql").write_text("{{ config(materialized='table') }} select 1 as a, 2 as {{ var('second', 'b') }}")
+    (tmp_path / "models" / "one.sql").write_text(
+        "{{ config(materialized='table') }} select 1 as a, 2 as {{ var('second', 'b') }}"
+    )
     (tmp_path / "models" / "asks.sql").write_text(ASKS)
     with open_session(str(tmp_path)) as session:
         assert session.run().status == "done"

@@ -26,7 +26,9 @@ def project(tmp_path: Path) -> Path:
         "name: joint\nlake: { catalog: 'sqlite:.headgate/c.sqlite', data: .headgate/data }\nstate: 'sqlite:///.headgate/state.db'\n"
     )
     (tmp_path / "models" / "afact.sql").write_text("{{ config(materialized='table') }} select unnest([1, 2]) as member")
-    (tmp_path / "models" / "zdim.sql").write_text("{{ config(materialized='table') }} select unnest({{ var('ids', [1, 2]) }}) as id")
+    (tmp_path / "models" / "zdim.sql").write_text(
+        "{{ config(materialized='table') }} select unnest({{ var('ids', [1, 2]) }}) as id"
+    )
     (tmp_path / "models" / "all.yml").write_text(RELATED)
     return tmp_path
 

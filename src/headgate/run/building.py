@@ -259,7 +259,17 @@ def current_views(ctx: RunContext) -> Callable[[str], str | None]:
 
 def scene_of(ctx: RunContext, workspace: Workspace, cursor: Cursor) -> Scene:
     """The surroundings in which a text of the project is rendered in this run."""
-    return Scene(ctx.project, ctx.templates, ctx.lake, workspace, cursor, ctx.clock, current_views(ctx), run_id=ctx.run_id, invocation=ctx.called)
+    return Scene(
+        ctx.project,
+        ctx.templates,
+        ctx.lake,
+        workspace,
+        cursor,
+        ctx.clock,
+        current_views(ctx),
+        run_id=ctx.run_id,
+        invocation=ctx.called,
+    )
 
 
 def scene_names(ctx: RunContext, workspace: Workspace, cursor: Cursor) -> Mapping[str, Any]:

@@ -195,7 +195,9 @@ class CheckSpec:
     config: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
     alias: str = ""  # the name as a relation or a file bears it, where it is another: long ones are cut and hashed
-    metadata: Mapping[str, Any] = field(default_factory=dict)  # how a generic test is written; empty: as `declare.testnames` derives it
+    metadata: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # how a generic test is written; empty: as `declare.testnames` derives it
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,4 +251,6 @@ class Project:
     unit_tests: Mapping[str, UnitTest] = field(default_factory=dict)
     selectors: Mapping[str, Any] = field(default_factory=dict)  # selectors.yml: name -> {definition, default, description}
     disabled: Mapping[str, Node] = field(default_factory=dict)  # nodes that are switched off, without SQL and links
-    contract_checks: Mapping[str, CheckSpec] = field(default_factory=dict)  # constraints of enforced contracts: weighed, never selected
+    contract_checks: Mapping[str, CheckSpec] = field(
+        default_factory=dict
+    )  # constraints of enforced contracts: weighed, never selected
