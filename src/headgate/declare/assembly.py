@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from headgate.declare import keys
+from headgate.declare import keys, shapes
 from headgate.declare.access import check_access
 from headgate.declare.cache import store
 from headgate.declare.checks import CheckReader
@@ -108,7 +108,7 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, k
         prices=settings.prices,
         quotas=settings.quotas,
         audit_columns=settings.audit_columns,
-        options=settings.options,
+        options=_options(settings, files),
         notices=mistakes.notices,
         dbt=settings.dbt,
         resources=resources,
@@ -120,6 +120,16 @@ def read_project(root: str, environment: str, variables: Mapping[str, Any], *, k
         said = {"folders": list(files.folders), "files": list(files.outside), "env_vars": sorted(reading.env_vars)}
         store(project, environment, variables, files.stamps, said)
     return project, signature(files.stamps, environment_of(reading.env_vars))
+
+
+def _options(settings: Settings, files: Files) -> Mapping[str, Any]:
+    """The project's options; its packages' statements before and after a run come before its own, as in dbt."""
+    found = dict(settings.options)
+    for key in ("on-run-start", "on-run-end"):
+        given = [t for p in files.packages if p.folder for t in shapes.texts(p.settings, key, Mistakes())]
+        if given:
+            found[key] = [*given, *(found.get(key) or ())]
+    return found
 
 
 def _context(reading: Reading, variables: Mapping[str, Any], env_vars: set[str]) -> str:

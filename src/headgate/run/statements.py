@@ -149,7 +149,8 @@ class Statements:
 def _result(node: Mapping[str, Any], status: str, message: str, seconds: float, failures: int | None = None) -> Names:
     said = {"status": status, "message": message, "execution_time": seconds, "failures": failures, "thread_id": "step", "timing": [],
             "adapter_response": {}, "unique_id": node["unique_id"]}  # fmt: skip
-    return Names(node=Names(**node), to_dict=lambda omit_none=True: {**said, "node": dict(node)}, **said)
+    own = Names(**{"to_dict": lambda omit_none=True: dict(node), **node})
+    return Names(node=own, to_dict=lambda omit_none=True: {**said, "node": dict(node)}, **said)
 
 
 def _rendered(text: str, writing: Writing) -> Sequence[str]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -62,7 +63,19 @@ def compiled(scene: Scene, node: Node) -> str:
     scene.inlined.open.append(node.unique_id)
     text = scene.templates.render(node.unique_id, names_for(scene, node))
     scene.inlined.open.pop()
+    text = named_as_published(text, scene.workspace.catalog, scene.lake.name)
     return pin(wrap(text, scene.inlined.found.values()), scene.clock)
+
+
+_QUOTED = re.compile(r"--[^\n]*|/\*.*?\*/|\"(?:[^\"]|\"\")*\"|'(?:[^']|'')*'", re.S)
+
+
+def named_as_published(sql: str, staging: str, lake: str) -> str:
+    """`sql` whose texts in quotes name relations as they are published: a relation that is printed into a text becomes data."""
+    staged, published = f"{quote_ident(staging)}.", f"{quote_ident(lake)}."
+    if staged not in sql or "'" not in sql:
+        return sql
+    return _QUOTED.sub(lambda part: part[0].replace(staged, published) if part[0].startswith("'") else part[0], sql)
 
 
 def names_for(scene: Scene, node: Node | None) -> dict[str, Any]:

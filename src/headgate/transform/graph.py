@@ -107,13 +107,20 @@ def node_of(node: Node, database: str) -> dict[str, Any]:
         "build_path": None,
         "docs": node.config.get("docs") or {"show": True, "node_color": None},
         "contract": {"enforced": node.contract_enforced, "alias_types": True, "checksum": None},
+        "group": node.group,
+        "unrendered_config": {},
+        **(_of_model(node) if node.resource_type == "model" else {}),
+    }
+
+
+def _of_model(node: Node) -> dict[str, Any]:
+    """What models alone have."""
+    return {
         "constraints": [{"type": c.type, "columns": list(c.columns), "name": c.name} for c in node.constraints],
         "access": node.access,
-        "group": node.group,
         "version": node.version,
         "latest_version": node.latest_version,
         "deprecation_date": node.deprecation_date,
-        "unrendered_config": {},
     }
 
 
@@ -163,13 +170,13 @@ def _columns(columns: Mapping[str, ColumnSpec]) -> dict[str, Any]:
 def _check_of(check: CheckSpec, project: Project, database: str) -> dict[str, Any]:
     """A data test."""
     node = project.nodes.get(check.attached_to or "")
-    relation = Relation(node.relation.schema if node is not None else "", check.name)
+    relation = Relation(node.relation.schema if node is not None else "", check.alias or check.name)
     kind = check.kind.removeprefix("macro:")
     namespace, _, short = kind.rpartition(".")
     singular = check.kind == "singular"
     arguments = {**check.arguments, **({"column_name": check.column} if check.column else {})}
     return {
-        **_named(check.unique_id, "test", check.name, check.package, check.location.file, (check.package, check.name)),
+        **_named(check.unique_id, "test", check.name, check.package, check.path or check.location.file, check.fqn or (check.package, check.name)),
         **_stands(relation, database),
         "relation_name": None,
         "config": {
@@ -179,11 +186,12 @@ def _check_of(check: CheckSpec, project: Project, database: str) -> dict[str, An
         },
         "tags": list(check.tags),
         "meta": dict(check.meta),
-        "description": "",
+        "description": check.description,
         "columns": {},
         "depends_on": {"nodes": list(check.depends_on), "macros": [] if singular else [f"macro.{namespace or 'dbt'}.test_{short}"]},
         "raw_code": check.raw_code,
         "language": "sql",
+        "group": None,
         "column_name": check.column,
         "attached_node": None if singular else check.attached_to,
         "test_metadata": None if singular else {"name": short, "namespace": namespace or None, "kwargs": arguments},
@@ -192,7 +200,7 @@ def _check_of(check: CheckSpec, project: Project, database: str) -> dict[str, An
 
 def _source_of(source: SourceTable, database: str) -> dict[str, Any]:
     """A table of a source."""
-    fresh = source.freshness
+    fresh, of_source = source.freshness, source.said
     freshness = {
         "warn_after": _age(fresh.warn_after if fresh is not None else None),
         "error_after": _age(fresh.error_after if fresh is not None else None),
@@ -200,10 +208,10 @@ def _source_of(source: SourceTable, database: str) -> dict[str, Any]:
     }
     return {
         **_named(source.unique_id, "source", source.name, source.package, source.path or source.location.file, source.fqn),
-        **_stands(source.relation, database),
+        **{key: value for key, value in _stands(source.relation, database).items() if key != "alias"},
         "source_name": source.source,
-        "source_description": str(source.said.get("source_description") or ""),
-        "loader": str(source.said.get("loader") or ""),
+        "source_description": str(of_source.get("description") or ""),
+        "loader": str(of_source.get("loader") or ""),
         "columns": _columns(source.columns),
         "config": {
             "enabled": True, "event_time": None, "freshness": freshness, "loaded_at_query": None, "meta": dict(source.meta),
@@ -231,17 +239,19 @@ def _age(seconds: float | None) -> dict[str, Any]:
 
 def _exposure_of(exposure: Exposure) -> dict[str, Any]:
     """A consumer outside."""
-    package = exposure.unique_id.split(".")[1]
-    said = {key: getattr(exposure, key, None) for key in ("label", "maturity", "url", "type")}
+    package = exposure.package or exposure.unique_id.split(".")[1]
+    said = {"label": None, "maturity": None, "url": None, "type": None, **exposure.said}
+    owner = said.get("owner")
+    fqn = exposure.fqn or (package, exposure.name)
     return {
-        **_named(exposure.unique_id, "exposure", exposure.name, package, exposure.location.file, (package, exposure.name)),
         **said,
+        **_named(exposure.unique_id, "exposure", exposure.name, package, exposure.path or exposure.location.file, fqn),
         "description": exposure.description,
-        "owner": {"name": exposure.owner, "email": None},
+        "owner": {"name": exposure.owner, "email": None, **(owner if isinstance(owner, Mapping) else {})},
         "depends_on": {"nodes": list(exposure.depends_on), "macros": []},
-        "config": {"enabled": True},
-        "tags": list(getattr(exposure, "tags", ())),
-        "meta": dict(getattr(exposure, "meta", {})),
+        "config": {"enabled": True, **exposure.config},
+        "tags": list(exposure.tags),
+        "meta": dict(exposure.meta),
         "refs": [],
         "sources": [],
         "metrics": [],
@@ -278,6 +288,12 @@ def _metric_of(resource: Resource) -> dict[str, Any]:
         if params[key] is not None:
             given = {"name": params[key]} if isinstance(params[key], str) else dict(params[key])
             params[key] = {"filter": None, "alias": None, **given}
+    if isinstance(params["window"], str):
+        count, _, granularity = params["window"].partition(" ")
+        params["window"] = {"count": int(count) if count.isdigit() else count, "granularity": granularity.removesuffix("s")}
+    if found["filter"] is not None:
+        parts = found["filter"] if isinstance(found["filter"], list) else [found["filter"]]
+        found["filter"] = {"where_filters": [{"where_sql_template": part} for part in parts]}
     return {
         **found,
         "type_params": {**params, "input_measures": params["input_measures"] or [], "metrics": params["metrics"] or []},

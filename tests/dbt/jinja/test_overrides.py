@@ -129,3 +129,46 @@ def test_dispatch_by_the_search_order(jinja_project: Write) -> None:
     )
     with headgate.open(str(root)) as session:
         assert session.project.nodes["model.shop.a"].canonical_sql == "select joined(12) as x, length(y) as z"
+
+
+def test_a_relation_in_a_text_is_named_as_published(jinja_project: Write) -> None:
+    root = jinja_project(
+        **{
+            "models/a.sql": "{{ config(materialized='table') }} select 1 as id",
+            "models/b.sql": "select '{{ ref('a') }}' as said, -- don't\n count(*) as n from {{ ref('a') }} where '''' <> '{{ ref('a') }}'",
+        }
+    )
+    assert outcomes(root) == {"a": "done", "b": "done"}
+    with headgate.open(str(root)) as session:
+        assert session.query("select said, n from main.b").to_pylist() == [{"said": '"shop"."main"."a"', "n": 1}]
+
+
+def test_what_a_package_does_around_its_models(jinja_project: Write) -> None:
+    """Its own macros in its hooks, writes to its own rows by run_query, things kept in graph, statements before the run."""
+    macros = """
+{% macro fill(relation) %}{% if execute %}
+  {% do run_query('insert into ' ~ relation ~ " select '" ~ graph['inside'].mark ~ "', " ~ (graph.nodes | length)) %}
+{% endif %}{% endmacro %}
+{% macro start() %}{% do graph.setdefault('inside', {}).update({'mark': 'kept'}) %}{% endmacro %}
+"""
+    root = jinja_project(
+        **{
+            "models/a.sql": "select * from {{ ref('filled') }}",
+            "dbt_packages/inside/dbt_project.yml": 'name: inside\nversion: "1"\non-run-start: ["{{ inside.start() }}"]\n',
+            "dbt_packages/inside/models/filled.sql": "{{ config(materialized='table', post_hook='{{ fill(this) }}') }}"
+            " select cast(null as varchar) as mark, 0 as n where false",
+            "dbt_packages/inside/macros/own.sql": macros,
+        }
+    )
+    assert set(outcomes(root).values()) == {"done"}
+    with headgate.open(str(root)) as session:
+        assert session.query("select * from main.a").to_pylist() == [{"mark": "kept", "n": 2}]
+
+
+def test_a_dbt_model_without_a_key_appends(jinja_project: Write) -> None:
+    root = jinja_project(**{"models/a.sql": "{{ config(materialized='incremental') }} select 1 as id"})
+    assert outcomes(root) == {"a": "done"}
+    (root / "models/a.sql").write_text("{{ config(materialized='incremental') }} select 2 as id", encoding="utf-8")
+    assert outcomes(root) == {"a": "done"}
+    with headgate.open(str(root)) as session:
+        assert sorted(r["id"] for r in session.query("select id from main.a").to_pylist()) == [1, 2]
