@@ -33,11 +33,12 @@ _SNAPSHOT = re.compile(r"\{%[-+]?\s*snapshot\s+([A-Za-z_]\w*)\s*[-+]?%\}(.*?)\{%
 def find_drafts(reading: Reading, properties: Properties) -> list[Draft]:
     """All models, seeds and snapshots of project and packages, configured from folders and property files."""
     drafts = [*_models(reading), *_seeds(reading), *_snapshots(reading, properties)]
+    files = {(d.resource_type, d.package, d.name) for d in drafts}
     used = settle_versions(drafts, properties, reading)
     configs = _FolderRules(reading)
     for draft in drafts:
         if draft.version is None:
-            draft.patch = _patch_of(draft.resource_type, draft.package, draft.name, properties, reading)
+            draft.patch = _patch_of(draft.resource_type, draft.package, draft.name, properties, reading, files)
         if draft.patch is not None:
             used.add((draft.patch.kind, draft.patch.package, draft.patch.name))
         draft.config = configs.of(draft)
@@ -141,9 +142,17 @@ def settle_names(drafts: list[Draft], reading: Reading) -> list[Draft]:
     return [d for d in drafts if id(d) in kept]
 
 
-def _patch_of(kind: str, package: str, name: str, properties: Properties, reading: Reading) -> Patch | None:
+def _patch_of(
+    kind: str, package: str, name: str, properties: Properties, reading: Reading, files: set[tuple[str, str, str]]
+) -> Patch | None:
     """The description by the node's own package; the project may describe a package's node as well."""
-    found = properties.patches.get((kind, package, name)) or properties.patches.get((kind, reading.settings.name, name))
+    root = reading.settings.name
+    found = properties.patches.get((kind, package, name)) or properties.patches.get((kind, root, name))
+    if found is None and package == root:  # a file that stands in for a package's own has the package's description
+        described = (
+            p for (k, owner, n), p in properties.patches.items() if (k, n) == (kind, name) and (k, owner, n) not in files
+        )
+        found = next(described, None)
     return None if found is not None and found.entry.get("versions") else found
 
 

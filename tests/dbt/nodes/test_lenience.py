@@ -146,3 +146,17 @@ models:
         "soft_good_id": ("warn", "sum(n)", ["in_macro", "x"], {"a": 1, "m": 1}, 9),
         "hard": ("error", "count(*)", ["given", "in_macro", "in_yaml"], {"a": 2, "y": 1, "m": 1}, 9),
     }
+
+
+def test_a_seed_in_place_of_a_packages_own_has_its_description(tmp_path: Path) -> None:
+    text = (
+        "--- seeds/exceptions.csv\na\n1\n--- dbt_packages/rules/dbt_project.yml\nname: rules\nversion: '1'\n"
+        "--- dbt_packages/rules/seeds/_s.yml\nseeds: [{ name: exceptions, description: What is let pass. }]\n"
+    )
+    assert _read(tmp_path, text).nodes["seed.shop.exceptions"].description == "What is let pass."
+    both = _read(
+        tmp_path,
+        text
+        + "--- dbt_packages/rules/seeds/exceptions.csv\na\n1\n--- seeds/_s.yml\nseeds: [{ name: exceptions, config: { alias: ours } }]\n",
+    )
+    assert [n.description for n in both.nodes.values() if n.resource_type == "seed"] == ["", "What is let pass."]
