@@ -55,7 +55,10 @@ def verdict(check: CheckSpec, rows: str = ROWS, **subject: Any) -> Verdict:
     [
         (spec("not_null", "id"), 0),
         (spec("not_null", "kind"), 1),
+        (spec("not_null", "id + amount"), 1),
         (spec("unique", "kind"), 0),
+        (spec("unique", "id || '-' || coalesce(kind, 'b')"), 1),
+        (spec("accepted_values", "upper(kind)", values=["A", "B", "Z"]), 0),
         (spec("unique", "id"), 1),
         (spec("accepted_values", "kind", values=["a", "b", "z"]), 0),
         (spec("accepted_values", "kind", values=["a"]), 2),
@@ -178,3 +181,10 @@ def test_a_fail_calc_that_is_no_number_is_the_projects_mistake() -> None:
 )
 def test_a_verdict_calls_another_table_as_the_project_does(to: str, called: str) -> None:
     assert verdict(spec("relationships", "id", to=to, field="id")).message.startswith(f"id has values that {called}.id lacks")
+
+
+def test_what_an_expression_gives_of_a_classified_column_is_masked() -> None:
+    found = verdict(spec("unique", "id || '-' || coalesce(kind, 'b')"), masked=frozenset({"kind"}))
+    shown = [value for row in found.sample for name, value in row.items() if "kind" in name]
+    assert shown
+    assert "2-b" not in shown

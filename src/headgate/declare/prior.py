@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from headgate.declare.comparing import PARTS, SUBSELECTORS, Comparison
+from headgate.declare.comparing import SUBSELECTORS, Comparison
 from headgate.declare.mistakes import nearest
 from headgate.spec.errors import UsageError
 
@@ -84,10 +84,6 @@ class Prior:
                 alias = str(entry.get("alias") or entry.get("identifier") or entry["name"])
                 found[uid] = PriorRelation(database, schema, alias, entry["relation_name"])
         return found
-
-    def known(self) -> set[str]:
-        """Unique ids of everything in the earlier manifest."""
-        return {uid for part in PARTS for uid in (self.manifest.get(part) or {})}
 
     def _fresher(self) -> set[str]:
         """Sources whose newest row is newer than it was."""

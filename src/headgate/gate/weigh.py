@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,13 +24,14 @@ from headgate.ports.engine import Cursor
 from headgate.ports.plugins import load
 from headgate.ports.templates import Templates
 from headgate.spec.errors import DeclarationError
-from headgate.spec.names import Column
+from headgate.spec.names import Column, quote_ident
 from headgate.spec.project import CheckSpec
 from headgate.spec.templating import TemplateRelation
 from headgate.spec.verdicts import BLOCK, PASS, WARN, GateResult, Verdict
 
 SAMPLE_ROWS = 10
 _OF_A_MACRO = ("severity", "warn_if", "error_if", "fail_calc", "limit")
+_NAME = re.compile(r'"?\w+"?')
 _MASK = "[masked]"
 
 
@@ -133,14 +135,22 @@ def _compile(subject: Subject, spec: CheckSpec, rows_sql: str, tools: Tools) -> 
         return spec, CompiledCheck(failures_sql=text.strip().rstrip(";"), message=f"test {spec.name} found something")
     if spec.kind.startswith("macro:"):
         return _by_macro(subject, spec, rows_sql, tools)
-    if spec.column and not any(c.name.lower() == spec.column.lower() for c in subject.columns):
+    known = not spec.column or any(c.name.lower() == spec.column.lower() for c in subject.columns)
+    if not known and _NAME.fullmatch(spec.column or ""):
         raise DeclarationError(
             f"{spec.location}: check '{spec.name}' is on column '{spec.column}', which {subject.dataset} does not have",
             expected="one of " + ", ".join(c.name for c in subject.columns),
         )
     context = CheckContext(rows_sql, subject.columns, tools.resolve, subject.key, spec.arguments)
     compiled: CompiledCheck = load("checks", spec.kind).compile(spec, context)
-    return spec, compiled
+    return spec, compiled if known else _over_expression(compiled, spec.column or "")
+
+
+def _over_expression(compiled: CompiledCheck, expression: str) -> CompiledCheck:
+    """A check of what an expression gives, as dbt takes one for a column: it stands where the column's name would."""
+    name = quote_ident(expression)
+    texts = {key: getattr(compiled, key) for key in ("row_predicate", "failures_sql", "aggregate", "groups_sql")}
+    return replace(compiled, **{key: text.replace(name, f"({expression})") for key, text in texts.items() if text is not None})
 
 
 def _by_macro(subject: Subject, spec: CheckSpec, rows_sql: str, tools: Tools) -> tuple[CheckSpec, CompiledCheck]:
@@ -300,5 +310,6 @@ def _sample(subject: Subject, weighing: _Weighing, cursor: Cursor) -> tuple[Mapp
     result = cursor.execute(f"SELECT CAST(COLUMNS(*) AS VARCHAR) FROM ({weighing.failures_sql}) LIMIT {SAMPLE_ROWS}")
     rows = result.fetchall()
     names = [d[0] for d in cursor.description or ()]
-    hidden = {c.lower() for c in subject.masked}
-    return tuple({n: _MASK if n.lower() in hidden else v for n, v in zip(names, row, strict=True)} for row in rows)
+    own, hidden = {c.name.lower() for c in subject.columns}, {c.lower() for c in subject.masked}
+    masked = {n for n in names if n.lower() in hidden or (n.lower() not in own and any(h in n.lower() for h in hidden))}
+    return tuple({n: _MASK if n in masked else v for n, v in zip(names, row, strict=True)} for row in rows)

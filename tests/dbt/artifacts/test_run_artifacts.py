@@ -23,8 +23,6 @@ LOADED = "create schema crm; create table crm.persons as select 'ann' as custome
 def shop(folder: Path, *, amount: str = "75") -> Path:
     """The project with its outside tables filled."""
     shutil.copytree(SHOP, folder)
-    marts = folder / "models" / "marts" / "marts.yml"
-    marts.write_text(marts.read_text().replace("order_id || customer", "order_id"))
     seed = folder / "seeds" / "raw_orders.csv"
     seed.write_text(seed.read_text().replace("3,ann,75", f"3,ann,{amount}"))
     with duckdb.connect(folder / "shop.duckdb") as connection:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
 
 from headgate.serve.artifacts.texts import Texts
@@ -81,11 +80,6 @@ def named(unique_id: str, kind: str, name: str, package: str, file: str, path: s
 def inner_path(file: str) -> str:
     """A path without the folder for its kind: `staging/a.sql` of `models/staging/a.sql`."""
     return file.partition("/")[2] or file
-
-
-def file_name(file: str) -> str:
-    """The last part of a path."""
-    return PurePosixPath(file).name
 
 
 def number(version: str | None) -> Any:

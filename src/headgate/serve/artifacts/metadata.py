@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from headgate import __version__
-
 SCHEMAS = "https://schemas.getdbt.com/dbt"
 SPOKEN = "1.10.0"
 """The dbt whose shapes these are: tools read `dbt_version` to know what to expect."""
@@ -45,8 +43,3 @@ def custom_env() -> dict[str, str]:
 def iso(seconds: float) -> str:
     """A moment in UTC as artifacts have it."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def made_by() -> str:
-    """Who wrote it."""
-    return f"headgate {__version__}"
