@@ -104,7 +104,15 @@ class Statements:
             with ctx.lake.transaction(["*"], author=ctx.run_id, message=where) as cursor:
                 cursor.execute(f"USE {quote_ident(ctx.lake.name)}")
                 scene = Scene(
-                    ctx.project, ctx.templates, ctx.lake, workspace, cursor, ctx.clock, current_views(ctx), run_id=ctx.run_id
+                    ctx.project,
+                    ctx.templates,
+                    ctx.lake,
+                    workspace,
+                    cursor,
+                    ctx.clock,
+                    current_views(ctx),
+                    run_id=ctx.run_id,
+                    invocation=ctx.called,
                 )
                 yield Writing(scene, where, names, node)
         except duckdb.Error as error:

@@ -30,6 +30,7 @@ from headgate.transform.ephemeral import Inlined, wrap
 from headgate.transform.graph import Graph, model_of
 from headgate.transform.job import day_or_moment
 
+GRAPHS_KEPT = 8  # of runs that go on side by side in one process
 Resolve = Callable[[str], str | None]  # unique id -> the SQL relation to read instead of the ordinary one, or None
 
 
@@ -349,11 +350,12 @@ class Index:
             self._sources.setdefault((source.source, source.name), []).append(source)
 
     def graph(self, database: str, run_id: str) -> Graph:
-        """dbt's `graph` of the project: one for a run, as packages keep things in it; that of the last run is kept."""
+        """dbt's `graph` of the project: one for a run, as packages keep things in it."""
         with self._guard:
-            if (database, run_id) not in self._graphs:
-                self._graphs = {(database, run_id): Graph(self.project, database)}
-            return self._graphs[(database, run_id)]
+            found = self._graphs.setdefault((database, run_id), Graph(self.project, database))
+            while len(self._graphs) > GRAPHS_KEPT:
+                self._graphs.pop(next(iter(self._graphs)))
+            return found
 
     def node(self, name: str, package: str | None, version: str | None, reader: Node | None) -> Node | None:
         """The node that `name` means to `reader`: of the named package, else of the reader's own, else of any."""

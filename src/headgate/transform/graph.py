@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from headgate.spec.declared import Resource
+from headgate.spec.declared import Constraint, Resource
 from headgate.spec.names import Relation
 from headgate.spec.project import CheckSpec, ColumnSpec, Exposure, Node, Project, SourceTable
 from headgate.spec.staged import Interval
@@ -116,11 +116,11 @@ def node_of(node: Node, database: str) -> dict[str, Any]:
 def _of_model(node: Node) -> dict[str, Any]:
     """What models alone have."""
     return {
-        "constraints": [{"type": c.type, "columns": list(c.columns), "name": c.name} for c in node.constraints],
+        "constraints": [_constraint_of(c) for c in node.constraints],
         "access": node.access,
         "version": node.version,
         "latest_version": node.latest_version,
-        "deprecation_date": node.deprecation_date,
+        "deprecation_date": _moment(node.deprecation_date),
     }
 
 
@@ -161,10 +161,28 @@ def _columns(columns: Mapping[str, ColumnSpec]) -> dict[str, Any]:
     return {
         name: {
             "name": name, "description": c.description, "data_type": c.data_type, "meta": dict(c.meta), "tags": list(c.tags),
-            "constraints": [], "quote": None,
+            "constraints": [_constraint_of(k) for k in c.constraints], "quote": None,
         }
         for name, c in columns.items()
     }  # fmt: skip
+
+
+def _constraint_of(constraint: Constraint) -> dict[str, Any]:
+    return {
+        "type": constraint.type,
+        "columns": list(constraint.columns),
+        "expression": constraint.expression,
+        "name": constraint.name,
+        "warn_unenforced": constraint.warn_unenforced,
+        "warn_unsupported": constraint.warn_unsupported,
+        "to": constraint.to,
+        "to_columns": list(constraint.to_columns),
+    }
+
+
+def _moment(date: str | None) -> str | None:
+    """A day as the moment at which it begins in UTC."""
+    return f"{date}T00:00:00+00:00" if date is not None and len(date) == 10 else date  # YYYY-MM-DD
 
 
 def _check_of(check: CheckSpec, project: Project, database: str) -> dict[str, Any]:
@@ -288,9 +306,10 @@ def _metric_of(resource: Resource) -> dict[str, Any]:
         if params[key] is not None:
             given = {"name": params[key]} if isinstance(params[key], str) else dict(params[key])
             params[key] = {"filter": None, "alias": None, **given}
-    if isinstance(params["window"], str):
-        count, _, granularity = params["window"].partition(" ")
-        params["window"] = {"count": int(count) if count.isdigit() else count, "granularity": granularity.removesuffix("s")}
+    params["window"] = _window(params["window"])
+    if isinstance(params["cumulative_type_params"], Mapping):
+        nested = dict(params["cumulative_type_params"])
+        params["cumulative_type_params"] = {"grain_to_date": None, **nested, "window": _window(nested.get("window"))}
     if found["filter"] is not None:
         parts = found["filter"] if isinstance(found["filter"], list) else [found["filter"]]
         found["filter"] = {"where_filters": [{"where_sql_template": part} for part in parts]}
@@ -298,6 +317,14 @@ def _metric_of(resource: Resource) -> dict[str, Any]:
         **found,
         "type_params": {**params, "input_measures": params["input_measures"] or [], "metrics": params["metrics"] or []},
     }
+
+
+def _window(said: Any) -> Any:
+    """`30 days` as a count of a granularity."""
+    if not isinstance(said, str):
+        return said
+    count, _, granularity = said.partition(" ")
+    return {"count": int(count) if count.isdigit() else count, "granularity": granularity.removesuffix("s")}
 
 
 def _nodes(project: Project, database: str) -> dict[str, Any]:
