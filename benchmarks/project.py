@@ -139,13 +139,16 @@ def run(count: int = MODELS, *, with_dbt: bool = True) -> dict[str, Any]:
             edited.read_text(encoding="utf-8").replace("select id, grp,", "select id, grp + 1 as grp,", 1) + "\n-- edited\n"
         )
         one = _headgate(project, "run")
+        beside = lay_out(folder / "file", count)  # the same into a DuckDB file, as dbt does
+        (beside / "headgate.yml").write_text(HEADGATE_YML.replace("sqlite:.headgate/catalog.sqlite", "duckdb:bench.duckdb"))
+        into_file = _headgate(beside, "run")
         (folder / "bare").mkdir()
         events(folder / "bare" / "events.parquet")
         together, each = bare(folder / "bare", count, "one"), bare(folder / "bare", count, "each")
         theirs = dbt(folder / "dbt", count) if with_dbt else {"dbt": "left out"}
     said = {"models": count}
     for label, found in (
-        ("cold", cold), ("nothing", nothing), ("edited", one), ("plan_new", plan_new), ("plan_same", plan_same), ("bare", together), ("bare_each", each),
+        ("cold", cold), ("nothing", nothing), ("edited", one), ("file", into_file), ("plan_new", plan_new), ("plan_same", plan_same), ("bare", together), ("bare_each", each),
     ):  # fmt: skip
         said |= _figures(label, found)
     said |= {
@@ -159,6 +162,7 @@ def run(count: int = MODELS, *, with_dbt: bool = True) -> dict[str, Any]:
         said |= {
             "ratio_to_dbt": round(cold.wall / theirs["dbt_seconds"], 3),
             "ratio_to_dbt_cpu": round(cold.cpu / theirs["dbt_cpu_seconds"], 3),
+            "ratio_of_file_to_dbt": round(into_file.wall / theirs["dbt_seconds"], 3),
         }
     return said
 
