@@ -148,7 +148,8 @@ def run(count: int = MODELS, *, with_dbt: bool = True) -> dict[str, Any]:
         theirs = dbt(folder / "dbt", count) if with_dbt else {"dbt": "left out"}
     said = {"models": count}
     for label, found in (
-        ("cold", cold), ("nothing", nothing), ("edited", one), ("file", into_file), ("plan_new", plan_new), ("plan_same", plan_same), ("bare", together), ("bare_each", each),
+        ("cold", cold), ("nothing", nothing), ("edited", one),
+        ("file", into_file), ("plan_new", plan_new), ("plan_same", plan_same), ("bare", together), ("bare_each", each),
     ):  # fmt: skip
         said |= _figures(label, found)
     said |= {
