@@ -59,10 +59,10 @@ def whole() -> typer.Typer:
         look_commands,
         project_commands,
         repair_commands,
-        test_commands,
+        testing_commands,
     )
 
-    for module in (project_commands, build_commands, look_commands, repair_commands, artifact_commands, test_commands):
+    for module in (project_commands, build_commands, look_commands, repair_commands, artifact_commands, testing_commands):
         module.register(app)
     return app
 
